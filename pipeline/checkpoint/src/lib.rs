@@ -1,0 +1,1 @@
+//! Checkpoints: sorted runs, manifests and the store that holds them.

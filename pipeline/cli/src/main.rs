@@ -1,0 +1,2 @@
+//! The `meterline` command: arguments, configuration, run, exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The control log: reading, following and writing decisions.

@@ -1,0 +1,114 @@
+//! Decisions on the control log, as the stages fold them.
+//!
+//! The wire form (an Avro envelope with a kind and a JSON body) is `meterline-schemas`'; here are
+//! the decisions themselves and the view that a reader of the log has of them. Every reader that
+//! has read the log up to the same position has the same view (INV-CHAIN). A kind that is not
+//! known here is a halt, never skipped.
+
+use crate::catalog::{Catalog, CompiledCatalog};
+use crate::position::{LogPartition, Offset, TopicId};
+use crate::time::LogTime;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A record of the control log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ControlRecord {
+    /// Chosen at random by the writer, the same in every retry.
+    pub write_id: u128,
+    /// The principal that wrote it, for the audit trail.
+    pub actor: String,
+    /// Why, in the actor's words; may be empty.
+    pub note: String,
+    /// Offset of the record it follows in its chain; `None` where the chain is empty.
+    pub head: Option<Offset>,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What a control record decides. The tag and the field names are the wire form of the body.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Decision {
+    /// A new catalog version.
+    Catalog(CatalogContent),
+    /// `init` created this topic: workers may adopt its partitions by themselves.
+    Topic(TopicCreated),
+    /// A usage partition begins.
+    Adoption(Adoption),
+    /// The exit of a halt.
+    Verdict(Verdict),
+}
+
+/// Content of a catalog decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CatalogContent {
+    /// The catalog that takes effect where it is placed.
+    pub catalog: Catalog,
+    /// The file it was read from, as written, for people.
+    pub source: String,
+}
+
+/// `init` created a topic.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TopicCreated {
+    /// Its name.
+    pub topic: String,
+    /// Its id.
+    pub topic_id: TopicId,
+    /// Its partition count.
+    pub partitions: u32,
+}
+
+/// A usage partition begins: from this offset, under this catalog version.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Adoption {
+    /// The topic's name, for people.
+    pub topic: String,
+    /// The partition.
+    #[serde(flatten)]
+    pub log_partition: LogPartition,
+    /// Partition count that `wrong_partition` is judged by.
+    pub partitions: u32,
+    /// First offset that is counted.
+    pub first_offset: Offset,
+    /// Catalog version in force from there.
+    pub catalog_version: u32,
+}
+
+/// The exit of a halt or stall at one position of one partition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The partition.
+    #[serde(flatten)]
+    pub log_partition: LogPartition,
+    /// Offset that the partition stopped at.
+    pub offset: Offset,
+    /// What to do there.
+    pub action: VerdictAction,
+}
+
+/// What a verdict says to do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictAction {
+    /// Go on at this offset; what lies between is known to be lost or meant to be skipped.
+    ContinueAt(Offset),
+    /// Use this log time for the record instead of its append time.
+    LogTime(LogTime),
+    /// Accept the partition count of now.
+    Partitions(u32),
+}
+
+/// A catalog version in force.
+#[derive(Debug)]
+pub struct CatalogDecision {
+    /// 1 for the first in force, then counting up; what placements compare.
+    pub version: u32,
+    /// Its offset in the control log.
+    pub offset: Offset,
+    /// [`crate::hash::content_hash`] of the record's bytes: what pointers name.
+    pub hash: u128,
+    /// The catalog, ready for the fold.
+    pub compiled: Arc<CompiledCatalog>,
+}

@@ -1,0 +1,1 @@
+//! The rollup stage: consumer, flush, checkpoints, halts, health.

@@ -1,0 +1,1 @@
+//! Wire and storage formats: Avro records, ClickHouse tables and rows, catalogs.

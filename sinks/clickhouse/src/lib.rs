@@ -1,0 +1,1 @@
+//! The ClickHouse sink: migrations, inserts and queries.

@@ -1,0 +1,1 @@
+//! The Kafka edge: client settings, topics, producers.
