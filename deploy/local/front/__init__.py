@@ -1,0 +1,1 @@
+"""The parts of the ClickHouse HTTP front; `clickhouse_front.py` puts them together."""

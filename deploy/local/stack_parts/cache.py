@@ -1,0 +1,88 @@
+"""The downloads that every stack shares: Kafka's jars and the ClickHouse engine.
+
+Refuses wheels whose hash is not in requirements.txt. Invariant: a folder of the
+cache is whole or absent, because it is filled under another name and then renamed,
+by one process at a time; its name holds the hash of the file that asked for it.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+from stack_parts.settings import HERE, StackError, cache_folder
+
+_LOG_TAIL_LINES = 15
+_FETCH_SECONDS_MAX = 1800
+
+
+def need_tool(name, package):
+    """Refuses to go on without a program, in one line that says how to get it."""
+    if shutil.which(name) is None:
+        raise StackError(f"{name} is missing; on Debian: apt-get install {package}")
+
+
+def kafka_jars():
+    """The folder of Kafka's jars, fetched at first use."""
+    need_tool("java", "openjdk-17-jre-headless")
+
+    def fetch(folder, log):
+        need_tool("mvn", "maven")
+        command = ["mvn", "--batch-mode", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies",
+                   f"-DoutputDirectory={folder}"]
+        _run(command, log, "mvn")
+
+    return _once("kafka", HERE / "pom.xml", "Kafka (45 MB)", fetch)
+
+
+def chdb_site():
+    """The folder with the ClickHouse engine's Python package, fetched at first use."""
+
+    def fetch(folder, log):
+        if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode:
+            raise StackError("pip is missing; on Debian: apt-get install python3-pip")
+        command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps", "--no-compile",
+                   "--disable-pip-version-check", "--only-binary=:all:", "--target", str(folder),
+                   "-r", str(HERE / "requirements.txt")]
+        _run(command, log, "pip")
+
+    return _once("chdb", HERE / "requirements.txt", "the ClickHouse engine (180 MB)", fetch)
+
+
+def _once(name, source, title, fetch):
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    target = cache_folder() / f"{name}-{digest}"
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.parent / f"{name}.lock"):
+        if target.is_dir():
+            return target
+        part = target.parent / f"{target.name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        print(f"fetching {title}, once …", flush=True)
+        started = time.monotonic()
+        fetch(part, target.parent / f"{name}.log")
+        os.rename(part, target)
+        print(f"fetched {title} in {time.monotonic() - started:.0f} s", flush=True)
+    return target
+
+
+@contextmanager
+def _locked(path):
+    with open(path, "a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command, log, name):
+    with open(log, "wb") as output:
+        done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                              timeout=_FETCH_SECONDS_MAX)
+    if done.returncode:
+        tail = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        raise StackError("\n".join([f"{name} failed; the end of {log}:"] + [f"  {line}" for line in tail]))

@@ -1,0 +1,80 @@
+"""Where everything of one stack is: ports, folders, user, environment.
+
+Refuses port bases that leave no room. Invariant: two stacks with bases a hundred
+apart share nothing but the cache.
+"""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+DEFAULT_PORT_BASE = 19000
+_BASE_MIN, _BASE_MAX = 1024, 65400
+
+USER = "meterline"
+PASSWORD = "meterline-local"
+DATABASE = "meterline"
+
+
+class StackError(Exception):
+    """What went wrong, in one line for the person at the terminal."""
+
+
+class Stack:
+    """One stack, named by its port base."""
+
+    def __init__(self, port_base):
+        if not _BASE_MIN <= port_base <= _BASE_MAX:
+            raise StackError(f"--port-base is between {_BASE_MIN} and {_BASE_MAX}, not {port_base}")
+        self.port_base = port_base
+        self.clickhouse_port = port_base + 23
+        self.http_port = port_base + 80
+        self.broker_port = port_base + 92
+        self.controller_port = port_base + 93
+        self.state = _folder("METERLINE_STACK_STATE", ".state") / str(port_base)
+        self.logs = self.state / "logs"
+        self.command = "deploy/local/stack"
+
+    @property
+    def brokers(self):
+        return f"127.0.0.1:{self.broker_port}"
+
+    @property
+    def clickhouse_url(self):
+        return f"http://127.0.0.1:{self.clickhouse_port}"
+
+    def environment(self):
+        """The settings that point Meterline at this stack, as shell lines."""
+        values = {
+            "METERLINE__KAFKA__BROKERS": self.brokers,
+            "METERLINE__CLICKHOUSE__URL": self.clickhouse_url,
+            "METERLINE__CLICKHOUSE__USER": USER,
+            "METERLINE__CLICKHOUSE__PASSWORD": PASSWORD,
+            "METERLINE__CLICKHOUSE__DATABASE": DATABASE,
+            "METERLINE__CHECKPOINT__URL": (self.state / "checkpoints").as_uri(),
+            "METERLINE__HTTP__LISTEN": f"127.0.0.1:{self.http_port}",
+        }
+        return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+
+
+def cache_folder():
+    return _folder("METERLINE_STACK_CACHE", ".cache")
+
+
+def kafka_wrap():
+    """The command in front of java, for a broker under another clock."""
+    return shlex.split(os.environ.get("METERLINE_STACK_KAFKA_WRAP", ""))
+
+
+def kafka_property(text):
+    """One `name=value` of the command line."""
+    name, equals, value = text.partition("=")
+    if not equals or not re.match(r"[A-Za-z0-9_.\-]+\Z", name):
+        raise ValueError(text)
+    return name, value
+
+
+def _folder(variable, default):
+    return Path(os.path.abspath(os.environ.get(variable) or HERE / default))
