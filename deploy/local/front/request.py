@@ -167,16 +167,17 @@ def _form(headers, body):
 
 def _authenticate(params, headers, credentials):
     user, password = _credentials(params, headers)
-    same_user = hmac.compare_digest(user.encode(), credentials[0].encode())
-    same_password = hmac.compare_digest(password.encode(), credentials[1].encode())
+    same_user = hmac.compare_digest(_bytes(user), _bytes(credentials[0]))
+    same_password = hmac.compare_digest(_bytes(password), _bytes(credentials[1]))
     if not (same_user and same_password):
+        user = _bytes(user).decode("utf-8", "replace")
         text = f"{user}: Authentication failed: password is incorrect, or there is no user with such name."
         raise ClickHouseError(516, "AUTHENTICATION_FAILED", text)
 
 
 def _credentials(params, headers):
     if headers.get("X-ClickHouse-User") or headers.get("X-ClickHouse-Key"):
-        return headers.get("X-ClickHouse-User") or "default", headers.get("X-ClickHouse-Key", "")
+        return _header(headers, "X-ClickHouse-User") or "default", _header(headers, "X-ClickHouse-Key")
     scheme, _, value = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -188,6 +189,15 @@ def _credentials(params, headers):
     if scheme:
         raise ClickHouseError(516, "AUTHENTICATION_FAILED", f"Invalid authentication: {scheme} is not supported")
     return params.get("user") or "default", params.get("password", "")
+
+
+def _header(headers, name):
+    """Headers are bytes that the HTTP library reads as Latin-1; the server takes them as UTF-8."""
+    return headers.get(name, "").encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+def _bytes(text):
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _refuse_unsupported(params, headers, body):

@@ -46,10 +46,11 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    server_version = "meterline-clickhouse-front"
-    sys_version = ""
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True
+
+    def version_string(self):
+        return "meterline-clickhouse-front"
 
     def do_GET(self):
         self._serve()
@@ -63,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/__faults"):
                 self._faults(path, responder, body)
-            elif path in ("/ping", "/replicas_status") or (path == "/" and self.path == "/" and self.command == "GET"):
+            elif path == "/ping" or (self.path == "/" and self.command == "GET"):
                 responder.plain(200, "Ok.\n", [("Content-Type", "text/html; charset=UTF-8")])
             elif path == "/":
                 self._query(responder, body)

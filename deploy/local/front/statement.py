@@ -106,9 +106,14 @@ def _format_at(sql, words):
         if _upper(sql, words[i]) == "INTO" and _upper(sql, words[i + 1]) == "OUTFILE":
             raise ClickHouseError(48, "NOT_IMPLEMENTED", "INTO OUTFILE is for clickhouse-client only")
         is_clause = _upper(sql, words[i]) == "FORMAT" and words[i + 1][0] == "word"
-        if is_clause and (i + 2 == len(words) or _upper(sql, words[i + 2]) == "SETTINGS"):
+        if is_clause and (i + 2 == len(words) or _begins_settings(sql, words[i + 2 : i + 5])):
             return i
     return None
+
+
+def _begins_settings(sql, words):
+    """True for `SETTINGS name =`; `SELECT format FROM settings` is another thing."""
+    return len(words) == 3 and _upper(sql, words[0]) == "SETTINGS" and sql[words[2][1] : words[2][2]] == b"="
 
 
 def _without_comment_tail(sql, words, end):

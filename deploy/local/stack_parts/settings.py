@@ -4,6 +4,7 @@ Refuses port bases that leave no room. Invariant: two stacks with bases a hundre
 apart share nothing but the cache.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -26,8 +27,6 @@ class Stack:
     """One stack, named by its port base."""
 
     def __init__(self, port_base):
-        if not _BASE_MIN <= port_base <= _BASE_MAX:
-            raise StackError(f"--port-base is between {_BASE_MIN} and {_BASE_MAX}, not {port_base}")
         self.port_base = port_base
         self.clickhouse_port = port_base + 23
         self.http_port = port_base + 80
@@ -35,7 +34,6 @@ class Stack:
         self.controller_port = port_base + 93
         self.state = _folder("METERLINE_STACK_STATE", ".state") / str(port_base)
         self.logs = self.state / "logs"
-        self.command = "deploy/local/stack"
 
     @property
     def brokers(self):
@@ -68,11 +66,18 @@ def kafka_wrap():
     return shlex.split(os.environ.get("METERLINE_STACK_KAFKA_WRAP", ""))
 
 
+def port_base(text):
+    """The number of the command line; everything is counted from it."""
+    if not text.isdigit() or not _BASE_MIN <= int(text) <= _BASE_MAX:
+        raise argparse.ArgumentTypeError(f"between {_BASE_MIN} and {_BASE_MAX}, not {text!r}")
+    return int(text)
+
+
 def kafka_property(text):
     """One `name=value` of the command line."""
     name, equals, value = text.partition("=")
     if not equals or not re.match(r"[A-Za-z0-9_.\-]+\Z", name):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"NAME=VALUE, not {text!r}")
     return name, value
 
 
