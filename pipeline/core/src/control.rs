@@ -11,6 +11,14 @@ use crate::time::LogTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+mod chain_key;
+mod pointer;
+mod view;
+
+pub use chain_key::ChainKey;
+pub use pointer::Pointer;
+pub use view::{Applied, Link, View};
+
 /// A record of the control log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ControlRecord {
@@ -38,6 +46,22 @@ pub enum Decision {
     Adoption(Adoption),
     /// The exit of a halt.
     Verdict(Verdict),
+}
+
+impl Decision {
+    /// Names of all kinds, as envelopes and bodies carry them.
+    pub const KINDS: [&'static str; 4] = ["catalog", "topic", "adoption", "verdict"];
+
+    /// The name of this decision's kind.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Catalog(_) => "catalog",
+            Self::Topic(_) => "topic",
+            Self::Adoption(_) => "adoption",
+            Self::Verdict(_) => "verdict",
+        }
+    }
 }
 
 /// Content of a catalog decision.

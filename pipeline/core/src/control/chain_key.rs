@@ -1,0 +1,44 @@
+//! Which chain a control record belongs to.
+
+use super::Decision;
+use crate::position::{LogPartition, Offset};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Key of a chain on the control log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainKey {
+    /// The one chain of catalog versions.
+    Catalog,
+    /// What `init` created under a topic's name.
+    Topic(String),
+    /// The beginning of a usage partition.
+    Adoption(LogPartition),
+    /// The exits of halts at one offset of a usage partition.
+    Verdict(LogPartition, Offset),
+}
+
+impl ChainKey {
+    /// The chain that a decision belongs to.
+    #[must_use]
+    pub fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Catalog(_) => Self::Catalog,
+            Decision::Topic(created) => Self::Topic(created.topic.clone()),
+            Decision::Adoption(adoption) => Self::Adoption(adoption.log_partition),
+            Decision::Verdict(verdict) => Self::Verdict(verdict.log_partition, verdict.offset),
+        }
+    }
+}
+
+impl fmt::Display for ChainKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalog => write!(f, "catalog"),
+            Self::Topic(topic) => write!(f, "topic {topic}"),
+            Self::Adoption(partition) => write!(f, "adoption of {partition}"),
+            Self::Verdict(partition, offset) => write!(f, "verdict on {partition} at {offset}"),
+        }
+    }
+}
