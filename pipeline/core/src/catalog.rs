@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 
 pub mod check;
 pub mod compiled;
+mod filter;
+mod id_time;
 
 pub use check::{Problem, succeeds, validate};
 pub use compiled::{CompiledCatalog, CompiledMeter};
+pub use id_time::id_time_of;
 
 /// The newest version of the fold's semantics that this binary has; see [`Catalog::fold`].
 pub const NEWEST_FOLD: u32 = 1;
@@ -44,6 +47,17 @@ pub struct Catalog {
     pub schemas: Vec<WriterSchema>,
     /// The meters, in written order.
     pub meters: Vec<Meter>,
+}
+
+impl Catalog {
+    /// Default of `acceptance`: 35 days.
+    pub const ACCEPTANCE: Millis = Millis(35 * 24 * 3_600_000);
+    /// Default of `ahead`: 5 minutes.
+    pub const AHEAD: Millis = Millis(5 * 60_000);
+    /// Default of `restamp_window`: 15 minutes.
+    pub const RESTAMP_WINDOW: Millis = Millis(15 * 60_000);
+    /// Default of `lateness`: 5 minutes.
+    pub const LATENESS: Millis = Millis(5 * 60_000);
 }
 
 /// Bounds on events; lengths in bytes of UTF-8.
@@ -130,6 +144,11 @@ pub struct Meter {
     pub max_dimensions: u32,
 }
 
+impl Meter {
+    /// Default of `max_dimensions`.
+    pub const MAX_DIMENSIONS: u32 = 10_000;
+}
+
 /// How quantities become a bucket's value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,7 +193,7 @@ impl Aggregation {
 }
 
 /// One condition of a meter's filter, on a property of the event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The property's name.
@@ -184,15 +203,64 @@ pub struct Condition {
 }
 
 /// What a condition asks of a property.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
     /// The property's text is one of these.
     In(Vec<String>),
     /// The property is missing, or its text is none of these.
     NotIn(Vec<String>),
-    /// The property is a decimal number above this one (a text that is no number fails).
+    /// The property is a decimal number above this one; a text that is no [`Quantity`] fails.
     Above(Quantity),
     /// The property is there (true) or missing (false).
     Exists(bool),
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Small valid catalogs that tests change one thing of.
+
+    use super::*;
+
+    /// A valid catalog of these meters, everything else by default.
+    pub(crate) fn catalog(meters: Vec<Meter>) -> Catalog {
+        Catalog {
+            name: "test".to_owned(),
+            fold: 1,
+            acceptance: Catalog::ACCEPTANCE,
+            ahead: Catalog::AHEAD,
+            restamp_window: Catalog::RESTAMP_WINDOW,
+            lateness: Catalog::LATENESS,
+            ignored_types: Vec::new(),
+            bounds: Bounds::default(),
+            sources: BTreeMap::new(),
+            schemas: Vec::new(),
+            meters,
+        }
+    }
+
+    /// A meter that sums the quantity of all events of a type.
+    pub(crate) fn meter(name: &str, event_type: &str) -> Meter {
+        Meter {
+            name: name.to_owned(),
+            description: String::new(),
+            unit: String::new(),
+            event_type: event_type.to_owned(),
+            filter: Vec::new(),
+            value: None,
+            scale: Quantity::ONE,
+            aggregation: Aggregation::Sum,
+            group_by: Vec::new(),
+            negative: false,
+            max_dimensions: Meter::MAX_DIMENSIONS,
+        }
+    }
+
+    /// One condition of a filter.
+    pub(crate) fn condition(property: &str, test: Test) -> Condition {
+        Condition {
+            property: property.to_owned(),
+            test,
+        }
+    }
 }
