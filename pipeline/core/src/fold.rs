@@ -5,18 +5,24 @@
 //! check of every matching meter comes before the first change: a record that is refused or
 //! rejected leaves no trace but its outcome.
 
-use crate::bucket::BucketRow;
-use crate::control::{Adoption, CatalogDecision, VerdictAction};
+mod apply;
+mod buckets;
+mod ids;
+mod judge;
+mod moment;
+mod note;
+mod partition;
+mod trace;
+
+pub use note::{IdNote, IdState, KeptValue};
+pub use partition::Partition;
+
 use crate::counters::Counters;
-use crate::halt::{Halt, Refusal};
-use crate::hash::IdentityKey;
-use crate::position::{LogPartition, Offset, Stamp};
+use crate::position::{LogPartition, Offset};
 use crate::reason::Rejection;
-use crate::record::Record;
-use crate::runs::{BucketEntry, IdEntry, Runs};
+use crate::runs::{BucketEntry, IdEntry};
 use crate::time::{EventTime, LogTime};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// What one record did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,105 +102,4 @@ pub struct CheckpointCut {
     pub ids: Vec<IdEntry>,
     /// Buckets changed since, unsorted.
     pub buckets: Vec<BucketEntry>,
-}
-
-/// State of one partition. See the module's text.
-#[derive(Debug)]
-pub struct Partition {
-    _private: (),
-}
-
-#[allow(unused_variables, clippy::missing_errors_doc, clippy::unimplemented)]
-impl Partition {
-    /// A partition at its adoption's first offset.
-    pub fn begin(adoption: &Adoption, catalog: Arc<CatalogDecision>, key: IdentityKey) -> Self {
-        unimplemented!()
-    }
-
-    /// A partition at a manifest's position.
-    ///
-    /// `catalog` is the version in force (the last of `header.catalogs`); `levels` are the stored
-    /// day and month buckets whose version is at or above `header.levels_to`: they are dirty.
-    ///
-    /// Errors: a halt `unknown_format` where an entry cannot be decoded.
-    pub fn restore(
-        header: Header,
-        catalog: Arc<CatalogDecision>,
-        key: IdentityKey,
-        levels: impl Iterator<Item = BucketEntry>,
-    ) -> Result<Self, Halt> {
-        unimplemented!()
-    }
-
-    /// Folds one record. On an error nothing has changed.
-    pub fn step(&mut self, record: &Record<'_>, runs: &impl Runs) -> Result<Outcome, Refusal> {
-        unimplemented!()
-    }
-
-    /// Applies a verdict at the current position: the epoch rises by one.
-    pub fn apply_verdict(&mut self, action: &VerdictAction) {
-        unimplemented!()
-    }
-
-    /// The small part of the state as it is now; `levels_to` as given.
-    pub fn header(&self, levels_to: Offset) -> Header {
-        unimplemented!()
-    }
-
-    /// Epoch and the next record's offset.
-    pub fn position(&self) -> Stamp {
-        unimplemented!()
-    }
-
-    /// Log time before the next record.
-    pub fn log_time(&self) -> LogTime {
-        unimplemented!()
-    }
-
-    /// Hours that end at or before this are sealed.
-    pub fn sealed_to(&self) -> EventTime {
-        unimplemented!()
-    }
-
-    /// Conservation counters.
-    pub fn counters(&self) -> &Counters {
-        unimplemented!()
-    }
-
-    /// The catalog version in force.
-    pub fn catalog(&self) -> &Arc<CatalogDecision> {
-        unimplemented!()
-    }
-
-    /// Buckets that changed since they were last cut, in any lane: what INV-BOUND bounds.
-    pub fn unflushed(&self) -> usize {
-        unimplemented!()
-    }
-
-    /// Hour rows (all kinds) that changed since the last such cut.
-    pub fn cut_hour_rows(&mut self) -> Vec<BucketRow> {
-        unimplemented!()
-    }
-
-    /// Day and month rows (all kinds) that changed since the last such cut.
-    pub fn cut_level_rows(&mut self) -> Vec<BucketRow> {
-        unimplemented!()
-    }
-
-    /// Rows of kind `whole` and `only`, of all levels, that changed since the last such cut.
-    pub fn cut_totals(&mut self) -> Vec<BucketRow> {
-        unimplemented!()
-    }
-
-    /// Everything that changed since the last cut. The ids stay answerable from memory until
-    /// [`Partition::settle_checkpoint`]; one cut at a time.
-    pub fn cut_checkpoint(&mut self, levels_to: Offset) -> CheckpointCut {
-        unimplemented!()
-    }
-
-    /// The runs of the last cut are now part of what is passed to `step`: its ids and its cold,
-    /// flushed buckets leave memory.
-    pub fn settle_checkpoint(&mut self) {
-        unimplemented!()
-    }
 }

@@ -1,0 +1,225 @@
+//! Drives a partition as a worker does: cuts, checkpoints, crashes, and tables that keep the
+//! highest stamp. The order and moment of all that is the script's; the log is fixed.
+
+use crate::world::{Appended, Content, KEY, adoption};
+use meterline_core::bucket::{Bucket, BucketRow, Kind};
+use meterline_core::control::CatalogDecision;
+use meterline_core::fold::{CheckpointCut, Header, Outcome, Partition};
+use meterline_core::hash::Identity;
+use meterline_core::position::Stamp;
+use meterline_core::record::{Placement, Record};
+use meterline_core::runs::{BucketEntry, LookupFailed, Runs};
+use meterline_core::time::{Hour, Level, Window};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Runs in memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryRuns {
+    ids: BTreeSet<(Hour, Identity)>,
+    buckets: BTreeMap<(Window, Vec<u8>), BucketEntry>,
+}
+
+impl MemoryRuns {
+    fn with(&self, cut: CheckpointCut) -> Self {
+        let mut runs = self.clone();
+        runs.ids
+            .extend(cut.ids.into_iter().map(|entry| (entry.hour, entry.id)));
+        for entry in cut.buckets {
+            runs.buckets
+                .insert((entry.window, entry.key.clone()), entry);
+        }
+        runs
+    }
+
+    fn levels_since(&self, version: u64) -> impl Iterator<Item = BucketEntry> {
+        let dirty =
+            |entry: &&BucketEntry| entry.window.level != Level::Hour && entry.version >= version;
+        let entries: Vec<_> = self.buckets.values().filter(dirty).cloned().collect();
+        entries.into_iter()
+    }
+}
+
+impl Runs for MemoryRuns {
+    fn has_id(&self, hour: Hour, id: Identity) -> Result<bool, LookupFailed> {
+        Ok(self.ids.contains(&(hour, id)))
+    }
+
+    fn bucket(&self, window: Window, key: &[u8]) -> Result<Option<Vec<u8>>, LookupFailed> {
+        Ok(self
+            .buckets
+            .get(&(window, key.to_vec()))
+            .map(|entry| entry.state.clone()))
+    }
+}
+
+pub(crate) type Table = BTreeMap<(Window, Vec<u8>), (u64, Bucket)>;
+
+/// What the worker does between two records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    FlushHours,
+    FlushLevels,
+    FlushTotals,
+    /// Flush hours and totals, then a manifest with its runs.
+    Checkpoint,
+    /// Lose everything but the last manifest and the tables.
+    Crash,
+    Nothing,
+}
+
+/// A worker on one partition, with its tables.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    catalog: Arc<CatalogDecision>,
+    pub(crate) partition: Partition,
+    runs: MemoryRuns,
+    manifest: Option<(Header, MemoryRuns)>,
+    levels_to: u64,
+    pub(crate) tables: Table,
+    pub(crate) totals: Table,
+    pub(crate) outcomes: BTreeMap<u64, Outcome>,
+}
+
+impl Driver {
+    pub(crate) fn begin(catalog: Arc<CatalogDecision>) -> Self {
+        Self {
+            partition: Partition::begin(&adoption(), Arc::clone(&catalog), KEY),
+            catalog,
+            runs: MemoryRuns::default(),
+            manifest: None,
+            levels_to: 0,
+            tables: Table::new(),
+            totals: Table::new(),
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// Folds the whole log; after record *i* does `script[i % script.len()]`, and flushes at the
+    /// end. A crash goes back to the manifest's position.
+    pub(crate) fn run(&mut self, log: &[Appended], script: &[Act]) {
+        let mut turn = 0;
+        let mut crashes = 0;
+        while let Some(next) = self.next(log) {
+            self.step(next);
+            let act = script
+                .get(turn % script.len().max(1))
+                .copied()
+                .unwrap_or(Act::Nothing);
+            turn += 1;
+            if act == Act::Crash {
+                crashes += 1;
+                if crashes > 20 {
+                    continue;
+                }
+            }
+            self.act(act);
+        }
+        for act in [Act::FlushHours, Act::FlushLevels, Act::FlushTotals] {
+            self.act(act);
+        }
+    }
+
+    fn next<'a>(&self, log: &'a [Appended]) -> Option<&'a Appended> {
+        log.iter()
+            .find(|record| record.offset >= self.partition.position().offset)
+    }
+
+    pub(crate) fn step(&mut self, appended: &Appended) -> Outcome {
+        let payload = match &appended.content {
+            Content::Event(event) => event.json(),
+            Content::Broken => b"nonsense".to_vec(),
+            Content::Tick => vec![],
+        };
+        let tick = Placement::Tick;
+        let record = Record {
+            offset: appended.offset,
+            append_time: appended.append_time,
+            headers: &[],
+            payload: Some(&payload),
+            size: payload.len(),
+            placement: matches!(appended.content, Content::Tick).then_some(&tick),
+        };
+        let outcome = self
+            .partition
+            .step(&record, &self.runs)
+            .expect("memory answers");
+        let before = self.outcomes.insert(appended.offset, outcome.clone());
+        assert!(
+            before.is_none_or(|b| b == outcome),
+            "INV-REPLAY at {}",
+            appended.offset
+        );
+        outcome
+    }
+
+    pub(crate) fn act(&mut self, act: Act) {
+        match act {
+            Act::FlushHours => {
+                let rows = self.partition.cut_hour_rows();
+                store(&mut self.tables, &rows);
+            }
+            Act::FlushLevels => {
+                let rows = self.partition.cut_level_rows();
+                store(&mut self.tables, &rows);
+                self.levels_to = self.partition.position().offset;
+            }
+            Act::FlushTotals => {
+                let rows = self.partition.cut_totals();
+                assert!(rows.iter().all(|row| row.series.kind != Kind::Part));
+                store(&mut self.totals, &rows);
+            }
+            Act::Checkpoint => {
+                self.act(Act::FlushHours);
+                self.act(Act::FlushTotals);
+                let cut = self.partition.cut_checkpoint(self.levels_to);
+                let header = cut.header.clone();
+                self.runs = self.runs.with(cut);
+                self.manifest = Some((header, self.runs.clone()));
+                self.partition.settle_checkpoint();
+            }
+            Act::Crash => self.crash(),
+            Act::Nothing => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        let catalog = Arc::clone(&self.catalog);
+        let Some((header, runs)) = self.manifest.clone() else {
+            self.partition = Partition::begin(&adoption(), catalog, KEY);
+            self.runs = MemoryRuns::default();
+            self.levels_to = 0;
+            return;
+        };
+        let json = serde_json::to_string(&header).expect("a header is JSON");
+        let header: Header = serde_json::from_str(&json).expect("and back");
+        self.levels_to = header.levels_to;
+        let from = Stamp {
+            epoch: header.epoch,
+            offset: header.levels_to,
+        };
+        let levels = runs.levels_since(from.version());
+        self.partition = Partition::restore(header, catalog, KEY, levels).expect("own format");
+        self.runs = runs;
+    }
+}
+
+/// Keeps the highest version per key, as ReplacingMergeTree does.
+fn store(table: &mut Table, rows: &[BucketRow]) {
+    for row in rows {
+        let key = (row.window, row.series.key());
+        let version = row.bucket.changed.version();
+        match table.get(&key) {
+            Some((held, bucket)) if *held == version => {
+                assert_eq!(
+                    *bucket, row.bucket,
+                    "INV-STAMP: equal stamps mean equal rows"
+                );
+            }
+            Some((held, _)) if *held > version => {}
+            _ => {
+                table.insert(key, (version, row.bucket));
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The fold equals the model, whatever the worker does between two records.
+
+use crate::driver::{Act, Driver, Table};
+use crate::model::{Key, Model, Value};
+use crate::world::{Appended, Content, HOUR, MINUTE, START, Use, catalog, decision};
+use meterline_core::bucket::{Bucket, Kind, Series};
+use meterline_core::time::{EventTime, Level, LogTime, Window};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// One step of a generated log: how far offset and clock move, and what is appended.
+type Step = (u64, i64, Option<Use>);
+
+fn an_event() -> impl Strategy<Value = Use> {
+    let kind = prop_oneof![20 => Just("use"), 1 => Just("noise"), 1 => Just("nobody's")];
+    let quantity =
+        prop_oneof![20 => (-5i64..100).prop_map(|q| q.to_string()), 1 => Just("\"NaN\"".into())];
+    let back = prop_oneof![
+        10 => 0..20 * MINUTE,
+        4 => 0..3 * HOUR,
+        2 => 0..40 * 24 * HOUR,
+        1 => -10 * MINUTE..0,
+    ];
+    let model = prop_oneof![2 => Just(None), 5 => (0..5u8).prop_map(|m| Some(format!("m{m}")))];
+    (0..40u16, kind, 0..2usize, back, quantity, model).prop_map(
+        |(id, kind, tenant, back, quantity, model)| Use {
+            id: format!("id{id}"),
+            kind,
+            tenant: ["acme", "globex"][tenant],
+            time: EventTime(-back),
+            quantity,
+            model,
+        },
+    )
+}
+
+fn a_log() -> impl Strategy<Value = Vec<Appended>> {
+    let pace = prop_oneof![10 => 0..60_000i64, 2 => 0..3_600_000i64, 1 => 0..86_400_000i64];
+    let content = prop_oneof![30 => an_event().prop_map(Some), 1 => Just(None)];
+    let step = (prop_oneof![8 => Just(1u64), 1 => 2..5u64], pace, content);
+    prop::collection::vec(step, 1..120).prop_map(to_log)
+}
+
+/// Event times of the steps are relative to the log's clock at their record.
+fn to_log(steps: Vec<Step>) -> Vec<Appended> {
+    let (mut offset, mut clock) = (0, START / 1_000);
+    let mut log = Vec::new();
+    for (gap, pace, event) in steps {
+        offset += gap;
+        clock += pace;
+        let content = match event {
+            None if pace % 2 == 0 => Content::Broken,
+            None => Content::Tick,
+            Some(event) => {
+                let time = EventTime(clock * 1_000 + event.time.0);
+                Content::Event(Use { time, ..event })
+            }
+        };
+        log.push(Appended {
+            offset,
+            append_time: LogTime(clock),
+            content,
+        });
+    }
+    log
+}
+
+fn a_script() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => Just(Act::Nothing),
+        2 => Just(Act::FlushHours),
+        1 => Just(Act::FlushLevels),
+        1 => Just(Act::FlushTotals),
+        2 => Just(Act::Checkpoint),
+        1 => Just(Act::Crash),
+    ];
+    prop::collection::vec(act, 1..40)
+}
+
+fn folded(log: &[Appended], script: &[Act]) -> Driver {
+    let mut driver = Driver::begin(decision(1, catalog()));
+    driver.run(log, script);
+    driver
+}
+
+/// The table in the model's words, columns that the aggregation does not define left out.
+fn in_model_words(table: &Table) -> BTreeMap<Key, Value> {
+    table
+        .iter()
+        .map(|((window, key), (_, bucket))| {
+            let series = Series::from_key(key).expect("own key");
+            (model_key(&series, *window), model_value(&series, bucket))
+        })
+        .collect()
+}
+
+fn model_key(series: &Series, window: Window) -> Key {
+    let names = ["a_count", "b_sum", "c_min", "d_max", "e_avg", "f_latest"];
+    let name = names
+        .into_iter()
+        .find(|n| *n == series.meter.as_ref())
+        .expect("a test meter");
+    let part = (series.kind == Kind::Part).then(|| series.dimensions[0].1.to_string());
+    (
+        name,
+        series.tenant.to_string(),
+        part,
+        window.level.name(),
+        window.start / 3_600,
+    )
+}
+
+fn model_value(series: &Series, bucket: &Bucket) -> Value {
+    let mut value = Value {
+        events: bucket.events,
+        revision: bucket.revision,
+        ..Value::default()
+    };
+    match series.meter.as_ref() {
+        "b_sum" | "e_avg" => value.sum = bucket.sum.raw(),
+        "c_min" => value.min = Some(bucket.min.raw()),
+        "d_max" => value.max = Some(bucket.max.raw()),
+        "f_latest" => {
+            let offset = bucket.latest_stamp.offset;
+            value.latest = Some((bucket.latest_time.0, offset, bucket.latest.raw()));
+        }
+        _ => {}
+    }
+    value
+}
+
+/// The model's buckets, reduced to the columns that each aggregation defines.
+fn reduced(model: &Model) -> BTreeMap<Key, Value> {
+    let reduce = |(key, value): (&Key, &Value)| {
+        let mut kept = Value {
+            events: value.events,
+            revision: value.revision,
+            ..Value::default()
+        };
+        match key.0 {
+            "b_sum" | "e_avg" => kept.sum = value.sum,
+            "c_min" => kept.min = value.min,
+            "d_max" => kept.max = value.max,
+            "f_latest" => kept.latest = value.latest,
+            _ => {}
+        }
+        (key.clone(), kept)
+    };
+    model.buckets.iter().map(reduce).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// INV-ORDER, INV-REPLAY, INV-STAMP: splits, crashes and evictions change nothing.
+    #[test]
+    fn the_tables_equal_the_model(log in a_log(), script in a_script()) {
+        let driver = folded(&log, &script);
+        let model = Model::of(&log);
+        prop_assert_eq!(in_model_words(&driver.tables), reduced(&model));
+        let counters = driver.partition.counters();
+        let rejected: u64 = counters.rejected.values().sum();
+        prop_assert_eq!(
+            (counters.accepted, counters.duplicate, rejected),
+            (model.accepted, model.duplicate, model.rejected)
+        );
+    }
+
+    /// INV-CONSERVE: every record is accounted for, and hour buckets hold what meters matched.
+    #[test]
+    fn nothing_is_lost_and_nothing_is_made(log in a_log(), script in a_script()) {
+        let driver = folded(&log, &script);
+        let counters = driver.partition.counters();
+        prop_assert!(counters.is_conserved(), "{:?}", counters);
+        prop_assert_eq!(counters.delivered, log.len() as u64);
+        let mut in_hours: BTreeMap<String, u64> = BTreeMap::new();
+        for ((window, key), (_, bucket)) in &driver.tables {
+            let series = Series::from_key(key).expect("own key");
+            if window.level == Level::Hour && series.kind != Kind::Part {
+                *in_hours.entry(series.meter.to_string()).or_default() += bucket.events;
+            }
+        }
+        prop_assert_eq!(in_hours, counters.matched);
+    }
+
+    /// INV-LEVELS: a month is the sum of its days and of their hours; a whole of its parts.
+    #[test]
+    fn levels_and_parts_add_up(log in a_log(), script in a_script()) {
+        let tables = in_model_words(&folded(&log, &script).tables);
+        for (coarse, fine) in [("day", "hour"), ("month", "day")] {
+            prop_assert_eq!(summed(&tables, coarse), summed(&tables, fine));
+        }
+        let grouped = |key: &Key| key.0 == "b_sum" || key.0 == "d_max";
+        let wholes = tables.iter().filter(|(k, _)| grouped(k) && k.2.is_none());
+        for (key, whole) in wholes {
+            let of_whole = |k: &&Key| (k.0, &k.1, k.3, k.4) == (key.0, &key.1, key.3, key.4);
+            let parts: u64 = tables
+                .iter()
+                .filter(|(k, _)| of_whole(k) && k.2.is_some())
+                .map(|(_, part)| part.events)
+                .sum();
+            prop_assert_eq!(whole.events, parts);
+        }
+    }
+
+    /// INV-STAMP: totals are the tables' whole and only rows, stamp for stamp.
+    #[test]
+    fn totals_and_tables_agree(log in a_log(), script in a_script()) {
+        let driver = folded(&log, &script);
+        let mut expected = driver.tables.clone();
+        expected.retain(|(_, key), _| {
+            Series::from_key(key).expect("own key").kind != Kind::Part
+        });
+        prop_assert_eq!(&driver.totals, &expected);
+    }
+
+    /// INV-REPLAY: the running hash over all outcomes does not depend on crashes.
+    #[test]
+    fn the_outcome_hash_is_the_logs(log in a_log(), script in a_script()) {
+        let undisturbed = folded(&log, &[]).partition.header(0);
+        let disturbed = folded(&log, &script).partition.header(0);
+        prop_assert_eq!(undisturbed, disturbed);
+    }
+}
+
+/// Events and sums of one level, by meter, tenant and part.
+fn summed(
+    tables: &BTreeMap<Key, Value>,
+    level: &str,
+) -> BTreeMap<(&'static str, String, Option<String>), (u64, i128)> {
+    let mut sums = BTreeMap::new();
+    for ((meter, tenant, part, at, _), value) in tables {
+        if *at == level {
+            let sum: &mut (u64, i128) = sums
+                .entry((*meter, tenant.clone(), part.clone()))
+                .or_default();
+            sum.0 += value.events;
+            sum.1 += value.sum;
+        }
+    }
+    sums
+}
