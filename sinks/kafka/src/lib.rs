@@ -1,1 +1,26 @@
 //! The Kafka edge: client settings, topics, producers.
+//!
+//! Everything that Meterline's safety depends on in Kafka's clients is decided here, once: which
+//! settings an operator may not change ([`Settings`]), how topics must be made and what they are
+//! now ([`Admin`]), and when a record counts as written ([`Producer`]). It decodes nothing and
+//! knows no decision: what records mean is the business of those who send and read them.
+//!
+//! Calls on [`Admin`] block their thread; use them from a plain thread or `spawn_blocking`.
+
+mod admin;
+mod describe;
+mod error;
+mod producer;
+mod reserved;
+mod retry;
+mod settings;
+mod topics;
+
+pub use admin::{Admin, Created, TopicConfig, TopicDescription, TopicSpec};
+pub use describe::PartitionDescription;
+pub use error::{Error, Next, SendError};
+pub use producer::{MAX_RECORD_BYTES, Outgoing, Producer, Written};
+pub use reserved::RESERVED;
+pub use retry::Backoff;
+pub use settings::Settings;
+pub use topics::Topics;

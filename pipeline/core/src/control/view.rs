@@ -73,9 +73,7 @@ impl View {
     ) -> Result<Applied, Halt> {
         let record = record?;
         let chain = ChainKey::of(&record.decision);
-        let ruling = self
-            .chains
-            .rule(&chain, record.head, offset, append_time)?;
+        let ruling = self.chains.rule(&chain, record.head, offset, append_time)?;
         if ruling == Ruling::InForce {
             self.take(offset, hash, record.decision)?;
             self.by_write_id.entry(record.write_id).or_insert(offset);

@@ -1,0 +1,169 @@
+//! What can go wrong at the Kafka edge: whose fault it is, and what to do next.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// What to do after an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Try again after a pause: the broker or the network may come back.
+    Retry,
+    /// Never try the same again: this request is refused for what it is.
+    Never,
+    /// The client is no longer usable: stop, and start with a new one.
+    Stop,
+}
+
+/// A failed action at the Kafka edge.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that safety depends on.
+    #[error("kafka property `{key}` cannot be set: {reason}")]
+    Reserved {
+        /// The setting.
+        key: String,
+        /// Why it is fixed.
+        reason: &'static str,
+    },
+    /// A setting that librdkafka does not know or take. Its value may be a secret.
+    #[error("kafka property `{key}` is unknown to librdkafka, or its value is not one it takes")]
+    Property {
+        /// The setting.
+        key: String,
+    },
+    /// A prefix that no topic can have.
+    #[error("topic prefix `{prefix}` may hold letters, digits, `.`, `_` and `-` only")]
+    TopicPrefix {
+        /// The prefix.
+        prefix: String,
+    },
+    /// No brokers are set.
+    #[error("`kafka.brokers` is empty: name at least one broker as host:port")]
+    NoBrokers,
+    /// The client library could not make a client.
+    #[error("failed to create a kafka client")]
+    Client {
+        /// Why.
+        source: KafkaError,
+    },
+    /// The cluster could not be described.
+    #[error("failed to ask the kafka cluster for its brokers")]
+    Cluster {
+        /// Why.
+        source: KafkaError,
+    },
+    /// A topic could not be described.
+    #[error("failed to describe topic {topic}")]
+    Describe {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: KafkaError,
+    },
+    /// A topic could not be made.
+    #[error("failed to create topic {topic}")]
+    Create {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: KafkaError,
+    },
+    /// The ends of a partition could not be asked for.
+    #[error("failed to ask for the offsets of topic {topic} partition {partition}")]
+    Watermarks {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Why.
+        source: KafkaError,
+    },
+    /// The broker answered with something that cannot be.
+    #[error("kafka described topic {topic} with {what}; check the brokers' version (2.8 or later)")]
+    Answer {
+        /// The topic.
+        topic: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
+}
+
+impl Error {
+    /// What to do next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        match self {
+            Self::Cluster { source }
+            | Self::Describe { source, .. }
+            | Self::Create { source, .. }
+            | Self::Watermarks { source, .. } => next(source),
+            _ => Next::Never,
+        }
+    }
+}
+
+/// A record that is not known to be written. It may be in the log nevertheless.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write a record of {bytes} bytes to topic {topic}{}", place(*partition))]
+pub struct SendError {
+    /// The topic.
+    pub topic: String,
+    /// The partition, where one was asked for.
+    pub partition: Option<u32>,
+    /// Key, value and headers together.
+    pub bytes: usize,
+    /// Why.
+    pub source: KafkaError,
+}
+
+fn place(partition: Option<u32>) -> String {
+    partition.map_or_else(String::new, |p| format!(" partition {p}"))
+}
+
+impl SendError {
+    /// What to do next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        next(&self.source)
+    }
+}
+
+/// Decides for every error of the client library whether trying again can help.
+fn next(error: &KafkaError) -> Next {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(Code::Fatal | Code::ProducerFenced | Code::Fenced) => Next::Stop,
+        Some(
+            Code::MessageSizeTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidMessage
+            | Code::InvalidRecord
+            | Code::InvalidArgument
+            | Code::InvalidTopic
+            | Code::InvalidConfig
+            | Code::InvalidPartitions
+            | Code::InvalidReplicationFactor
+            | Code::PolicyViolation
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::UnsupportedVersion
+            | Code::UnsupportedFeature,
+        ) => Next::Never,
+        Some(_) => Next::Retry,
+        None => Next::Never,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_succeed_is_never_retried() {
+        let of = |code| next(&KafkaError::MessageProduction(code));
+        assert_eq!(of(RDKafkaErrorCode::MessageTimedOut), Next::Retry);
+        assert_eq!(of(RDKafkaErrorCode::UnknownTopicOrPartition), Next::Retry);
+        assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge), Next::Never);
+        assert_eq!(of(RDKafkaErrorCode::TopicAuthorizationFailed), Next::Never);
+        assert_eq!(of(RDKafkaErrorCode::Fatal), Next::Stop);
+    }
+}
