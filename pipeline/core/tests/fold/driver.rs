@@ -61,8 +61,10 @@ pub(crate) enum Act {
     FlushHours,
     FlushLevels,
     FlushTotals,
-    /// Flush hours and totals, then a manifest with its runs.
-    Checkpoint,
+    /// Flush hours and totals and begin a checkpoint, unless one is under way.
+    BeginCheckpoint,
+    /// Install the checkpoint under way: its manifest, its runs.
+    EndCheckpoint,
     /// Lose everything but the last manifest and the tables.
     Crash,
     Nothing,
@@ -74,10 +76,13 @@ pub(crate) struct Driver {
     catalog: Arc<CatalogDecision>,
     pub(crate) partition: Partition,
     runs: MemoryRuns,
+    under_way: Option<CheckpointCut>,
     manifest: Option<(Header, MemoryRuns)>,
     levels_to: u64,
     pub(crate) tables: Table,
     pub(crate) totals: Table,
+    /// Every row ever written to the tables, by its stamp.
+    pub(crate) written: BTreeMap<(Window, Vec<u8>, u64), Bucket>,
     pub(crate) outcomes: BTreeMap<u64, Outcome>,
 }
 
@@ -87,10 +92,12 @@ impl Driver {
             partition: Partition::begin(&adoption(), Arc::clone(&catalog), KEY),
             catalog,
             runs: MemoryRuns::default(),
+            under_way: None,
             manifest: None,
             levels_to: 0,
             tables: Table::new(),
             totals: Table::new(),
+            written: BTreeMap::new(),
             outcomes: BTreeMap::new(),
         }
     }
@@ -157,11 +164,11 @@ impl Driver {
         match act {
             Act::FlushHours => {
                 let rows = self.partition.cut_hour_rows();
-                store(&mut self.tables, &rows);
+                self.publish(&rows);
             }
             Act::FlushLevels => {
                 let rows = self.partition.cut_level_rows();
-                store(&mut self.tables, &rows);
+                self.publish(&rows);
                 self.levels_to = self.partition.position().offset;
             }
             Act::FlushTotals => {
@@ -169,21 +176,36 @@ impl Driver {
                 assert!(rows.iter().all(|row| row.series.kind != Kind::Part));
                 store(&mut self.totals, &rows);
             }
-            Act::Checkpoint => {
+            Act::BeginCheckpoint => {
                 self.act(Act::FlushHours);
                 self.act(Act::FlushTotals);
-                let cut = self.partition.cut_checkpoint(self.levels_to);
-                let header = cut.header.clone();
-                self.runs = self.runs.with(cut);
-                self.manifest = Some((header, self.runs.clone()));
-                self.partition.settle_checkpoint();
+                if self.under_way.is_none() {
+                    self.under_way = Some(self.partition.cut_checkpoint(self.levels_to));
+                }
+            }
+            Act::EndCheckpoint => {
+                if let Some(cut) = self.under_way.take() {
+                    let header = cut.header.clone();
+                    self.runs = self.runs.with(cut);
+                    self.manifest = Some((header, self.runs.clone()));
+                    self.partition.settle_checkpoint();
+                }
             }
             Act::Crash => self.crash(),
             Act::Nothing => {}
         }
     }
 
+    fn publish(&mut self, rows: &[BucketRow]) {
+        store(&mut self.tables, rows);
+        for row in rows {
+            let key = (row.window, row.series.key(), row.bucket.changed.version());
+            self.written.insert(key, row.bucket);
+        }
+    }
+
     fn crash(&mut self) {
+        self.under_way = None;
         let catalog = Arc::clone(&self.catalog);
         let Some((header, runs)) = self.manifest.clone() else {
             self.partition = Partition::begin(&adoption(), catalog, KEY);

@@ -71,7 +71,8 @@ fn a_script() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(Act::FlushHours),
         1 => Just(Act::FlushLevels),
         1 => Just(Act::FlushTotals),
-        2 => Just(Act::Checkpoint),
+        2 => Just(Act::BeginCheckpoint),
+        3 => Just(Act::EndCheckpoint),
         1 => Just(Act::Crash),
     ];
     prop::collection::vec(act, 1..40)
@@ -212,6 +213,19 @@ proptest! {
             Series::from_key(key).expect("own key").kind != Kind::Part
         });
         prop_assert_eq!(&driver.totals, &expected);
+    }
+
+    /// INV-STAMP: two owners at once never write different rows under one stamp, and whoever
+    /// writes last, the higher stamp holds the same value.
+    #[test]
+    fn two_owners_write_the_same_rows(log in a_log(), one in a_script(), two in a_script()) {
+        let (first, second) = (folded(&log, &one), folded(&log, &two));
+        for (key, bucket) in &first.written {
+            if let Some(other) = second.written.get(key) {
+                prop_assert_eq!(bucket, other, "{:?}", key);
+            }
+        }
+        prop_assert_eq!(first.tables, second.tables);
     }
 
     /// INV-REPLAY: the running hash over all outcomes does not depend on crashes.
