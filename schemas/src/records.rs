@@ -1,0 +1,127 @@
+//! Our own records on Kafka: Avro single-object encodings, told apart by their fingerprints.
+//!
+//! One schema each in `schemas/avro`. A field more or less is another schema with another
+//! fingerprint; what a binary cannot tell it refuses (`unknown_format`), and never skips or
+//! guesses. Wire forms are not domain types: they are converted here, with every range checked.
+//!
+//! Source of the framing: Apache Avro specification 1.12, "Single-object encoding".
+
+mod codec;
+mod control;
+mod dead_letter;
+mod progress;
+mod total;
+
+pub use control::encode_control;
+pub use dead_letter::{DeadLetter, Original, encode_dead_letter};
+pub use progress::{Progress, encode_progress};
+pub use total::{Total, encode_total};
+
+use codec::{FRAME_BYTES, MARKER};
+use meterline_core::control::ControlRecord;
+use meterline_core::halt::Halt;
+
+/// A record of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// A decision on the control log.
+    Control(ControlRecord),
+    /// A bucket on `usage.totals`.
+    Total(Total),
+    /// Progress of a partition on `usage.totals`.
+    Progress(Box<Progress>),
+    /// A dead letter.
+    DeadLetter(Box<DeadLetter>),
+}
+
+/// Why bytes are no record of ours.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not in Avro single-object encoding.
+    #[error("a value of {bytes} bytes is not in Avro single-object encoding")]
+    NotSingleObject {
+        /// Length of the value.
+        bytes: usize,
+    },
+    /// Written by a schema that this binary does not know.
+    #[error("schema fingerprint {fingerprint:016x} is unknown to this binary; run a newer release")]
+    UnknownSchema {
+        /// The fingerprint, as the number whose little-endian bytes are in the frame.
+        fingerprint: u64,
+    },
+    /// Of a known schema, but damaged or out of range.
+    #[error("a {record} cannot be read: {reason}")]
+    Malformed {
+        /// The schema's name.
+        record: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A control record of a kind that this binary does not know.
+    #[error(
+        "control record of kind `{kind}`, which this binary does not know; run a newer release"
+    )]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+    },
+    /// A catalog by a fold that this binary lacks, in a form that it cannot read.
+    #[error("a catalog that needs fold {fold}, which this binary lacks; run a newer release")]
+    UnknownFold {
+        /// The fold that the catalog names.
+        fold: u32,
+    },
+}
+
+impl From<RecordError> for Halt {
+    fn from(error: RecordError) -> Self {
+        let text = error.to_string();
+        match error {
+            RecordError::UnknownKind { .. } => Self::UnknownKind(text),
+            RecordError::UnknownFold { .. } => Self::UnknownFold(text),
+            _ => Self::UnknownFormat(text),
+        }
+    }
+}
+
+/// Reads any record of ours.
+///
+/// # Errors
+/// Any [`RecordError`]; trailing bytes are an error too.
+pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    let not_ours = RecordError::NotSingleObject { bytes: bytes.len() };
+    let Some((frame, body)) = bytes.split_at_checked(FRAME_BYTES) else {
+        return Err(not_ours);
+    };
+    let Some(fingerprint) = frame.strip_prefix(&MARKER) else {
+        return Err(not_ours);
+    };
+    let fingerprint = u64::from_le_bytes(fingerprint.try_into().expect("a frame has ten bytes"));
+    if fingerprint == total::CODEC.fingerprint() {
+        total::decode(body).map(Record::Total)
+    } else if fingerprint == progress::CODEC.fingerprint() {
+        progress::decode(body).map(|p| Record::Progress(Box::new(p)))
+    } else if fingerprint == dead_letter::CODEC.fingerprint() {
+        dead_letter::decode(body).map(|d| Record::DeadLetter(Box::new(d)))
+    } else if fingerprint == control::CODEC.fingerprint() {
+        control::decode(body).map(Record::Control)
+    } else {
+        Err(RecordError::UnknownSchema { fingerprint })
+    }
+}
+
+/// Reads a record of the control log.
+///
+/// # Errors
+/// The halt of what it is instead: `unknown_kind`, `unknown_fold` or `unknown_format`.
+pub fn decode_control(bytes: &[u8]) -> Result<ControlRecord, Halt> {
+    match decode(bytes)? {
+        Record::Control(record) => Ok(record),
+        _ => Err(Halt::UnknownFormat(
+            "the control log holds a record of another log".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

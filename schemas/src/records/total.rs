@@ -1,0 +1,237 @@
+//! Buckets on `usage.totals`.
+//!
+//! Tens of thousands are written per flush, so they are encoded field by field instead of through
+//! the schema-driven serializer; a test holds the two to the same bytes.
+
+use super::RecordError;
+use super::codec::{Codec, long};
+use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
+use meterline_core::catalog::Aggregation;
+use meterline_core::position::{LogPartition, Stamp, TopicId};
+use meterline_core::quantity::Quantity;
+use meterline_core::time::{EventTime, Level, LogTime, Window};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, LazyLock};
+
+pub(super) static CODEC: LazyLock<Codec> = LazyLock::new(|| {
+    let text = include_str!("../../avro/total.avsc");
+    Codec::new("total", text)
+});
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// A bucket of one usage partition. Its `parts` are not on the wire and read back as 0.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Total {
+    /// The usage partition that it counts.
+    pub log_partition: LogPartition,
+    /// The bucket, of kind `only` or `whole`.
+    pub row: BucketRow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WireKind {
+    Only,
+    Whole,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    tenant: String,
+    meter: String,
+    level: Level,
+    window_start: i64,
+    kind: WireKind,
+    aggregation: Aggregation,
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    topic_id: [u8; 16],
+    partition: i64,
+    epoch: i64,
+    offset: i64,
+    events: i64,
+    #[serde(with = "apache_avro::serde_avro_bytes")]
+    sum: Vec<u8>,
+    #[serde(with = "apache_avro::serde_avro_bytes")]
+    min: Vec<u8>,
+    #[serde(with = "apache_avro::serde_avro_bytes")]
+    max: Vec<u8>,
+    #[serde(with = "apache_avro::serde_avro_bytes")]
+    latest: Vec<u8>,
+    latest_time: i64,
+    latest_epoch: i64,
+    latest_offset: i64,
+    revision: i64,
+    updated_at: i64,
+}
+
+/// Appends the total of a bucket.
+///
+/// # Panics
+/// For a row of kind `part`: readers of totals count only what is a prefix's value.
+pub fn encode_total(log_partition: LogPartition, row: &BucketRow, out: &mut Vec<u8>) {
+    let (series, bucket) = (&*row.series, &row.bucket);
+    let kind = match series.kind {
+        Kind::Only => 0,
+        Kind::Whole => 1,
+        Kind::Part => panic!("parts are no totals"),
+    };
+    out.extend_from_slice(CODEC.frame());
+    put_text(out, &series.tenant);
+    put_text(out, &series.meter);
+    put_long(out, row.window.level as i64);
+    put_long(out, row.window.start * MICROS_PER_SECOND);
+    put_long(out, kind);
+    put_long(out, symbol(series.aggregation));
+    out.extend_from_slice(&log_partition.topic_id.0.to_be_bytes());
+    put_long(out, log_partition.partition.into());
+    put_long(out, bucket.changed.epoch.into());
+    put_long(out, long(bucket.changed.offset));
+    put_long(out, long(bucket.events));
+    for quantity in [bucket.sum, bucket.min, bucket.max, bucket.latest] {
+        put_quantity(out, quantity);
+    }
+    put_long(out, bucket.latest_time.0);
+    put_long(out, bucket.latest_stamp.epoch.into());
+    put_long(out, long(bucket.latest_stamp.offset));
+    put_long(out, bucket.revision.into());
+    put_long(out, bucket.updated_at.0);
+}
+
+/// Place of an aggregation among the schema's symbols.
+const fn symbol(aggregation: Aggregation) -> i64 {
+    match aggregation {
+        Aggregation::Count => 0,
+        Aggregation::Sum => 1,
+        Aggregation::Min => 2,
+        Aggregation::Max => 3,
+        Aggregation::Avg => 4,
+        Aggregation::Latest => 5,
+        Aggregation::UniqueCount => 6,
+    }
+}
+
+/// Zigzag, then seven bits a byte, lowest first (Avro specification, "Primitive Types").
+fn put_long(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    while rest >= 0x80 {
+        let [low, ..] = rest.to_le_bytes();
+        out.push(low | 0x80);
+        rest >>= 7;
+    }
+    let [low, ..] = rest.to_le_bytes();
+    out.push(low);
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_bytes(out, text.as_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_long(out, long(bytes.len() as u64));
+    out.extend_from_slice(bytes);
+}
+
+/// The fewest bytes of big-endian two's complement that hold the number, at least one.
+fn put_quantity(out: &mut Vec<u8>, quantity: Quantity) {
+    let raw = quantity.raw();
+    let bytes = raw.to_be_bytes();
+    // Leading copies of the sign bit say nothing; one sign bit has to stay.
+    let signs = if raw < 0 {
+        raw.leading_ones()
+    } else {
+        raw.leading_zeros()
+    };
+    let skip = ((signs - 1) / 8) as usize;
+    put_bytes(out, &bytes[skip..]);
+}
+
+pub(super) fn decode(body: &[u8]) -> Result<Total, RecordError> {
+    let wire: Wire = CODEC.decode(body)?;
+    if wire.window_start % MICROS_PER_SECOND != 0 {
+        return Err(CODEC.malformed("window_start is no whole second"));
+    }
+    let kind = match wire.kind {
+        WireKind::Only => Kind::Only,
+        WireKind::Whole => Kind::Whole,
+    };
+    let bucket = Bucket {
+        events: CODEC.number("events", wire.events)?,
+        sum: CODEC.quantity("sum", &wire.sum)?,
+        min: CODEC.quantity("min", &wire.min)?,
+        max: CODEC.quantity("max", &wire.max)?,
+        latest: CODEC.quantity("latest", &wire.latest)?,
+        latest_time: EventTime(wire.latest_time),
+        latest_stamp: stamp(wire.latest_epoch, wire.latest_offset)?,
+        revision: CODEC.number("revision", wire.revision)?,
+        changed: stamp(wire.epoch, wire.offset)?,
+        updated_at: LogTime(wire.updated_at),
+        ..Bucket::default()
+    };
+    let series = Series {
+        tenant: wire.tenant.into(),
+        meter: wire.meter.into(),
+        kind,
+        aggregation: wire.aggregation,
+        dimensions: Box::default(),
+        dimensions_hash: 0,
+    };
+    Ok(Total {
+        log_partition: LogPartition {
+            topic_id: TopicId(u128::from_be_bytes(wire.topic_id)),
+            partition: CODEC.number("partition", wire.partition)?,
+        },
+        row: BucketRow {
+            series: Arc::new(series),
+            window: Window {
+                level: wire.level,
+                start: wire.window_start / MICROS_PER_SECOND,
+            },
+            bucket,
+        },
+    })
+}
+
+fn stamp(epoch: i64, offset: i64) -> Result<Stamp, RecordError> {
+    Ok(Stamp {
+        epoch: CODEC.number("epoch", epoch)?,
+        offset: CODEC.number("offset", offset)?,
+    })
+}
+
+#[cfg(test)]
+pub(super) fn encode_by_schema(total: &Total, out: &mut Vec<u8>) {
+    let bytes = |quantity: Quantity| {
+        let mut out = Vec::new();
+        put_quantity(&mut out, quantity);
+        out.split_off(1)
+    };
+    let (series, bucket) = (&*total.row.series, &total.row.bucket);
+    let wire = Wire {
+        tenant: series.tenant.to_string(),
+        meter: series.meter.to_string(),
+        level: total.row.window.level,
+        window_start: total.row.window.start * MICROS_PER_SECOND,
+        kind: if series.kind == Kind::Only {
+            WireKind::Only
+        } else {
+            WireKind::Whole
+        },
+        aggregation: series.aggregation,
+        topic_id: total.log_partition.topic_id.0.to_be_bytes(),
+        partition: total.log_partition.partition.into(),
+        epoch: bucket.changed.epoch.into(),
+        offset: long(bucket.changed.offset),
+        events: long(bucket.events),
+        sum: bytes(bucket.sum),
+        min: bytes(bucket.min),
+        max: bytes(bucket.max),
+        latest: bytes(bucket.latest),
+        latest_time: bucket.latest_time.0,
+        latest_epoch: bucket.latest_stamp.epoch.into(),
+        latest_offset: long(bucket.latest_stamp.offset),
+        revision: bucket.revision.into(),
+        updated_at: bucket.updated_at.0,
+    };
+    CODEC.encode(&wire, out);
+}
