@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     epoch UInt16 COMMENT 'verdicts applied before the record, the highest stays',
     log_time DateTime64(3, 'UTC') COMMENT 'running maximum of append times, its own included',
     reason LowCardinality(String) COMMENT 'why it was not counted',
-    detail String COMMENT 'which field, which bound; at most 512 bytes',
+    detail String COMMENT 'which field, which bound, at most 512 bytes',
     tenant String COMMENT 'empty where it could not be read',
     key String COMMENT 'the record''s key, cut at a bound',
     headers Map(String, String) COMMENT 'the record''s headers, cut at a bound',

@@ -1,0 +1,287 @@
+//! How to reach ClickHouse, and how long tables keep their rows.
+//!
+//! These are checked settings to run with; what an operator writes is read by the binary. No
+//! setting here changes a result: retention removes rows, it never alters one.
+
+use serde::Deserialize;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Longest database name: it is part of file names on the server.
+const DATABASE_BYTES: usize = 64;
+
+/// Where ClickHouse is and how to work with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Address of the HTTP interface, like `http://127.0.0.1:8123`; no user, no query.
+    pub url: String,
+    /// Name of the user.
+    pub user: String,
+    /// The user's password; may be empty.
+    pub password: Secret,
+    /// The database of all tables and views: `[A-Za-z_][A-Za-z0-9_]*`, at most 64 bytes.
+    /// Default `meterline`.
+    pub database: String,
+    /// How long one request may take before it counts as failed. Default 30 s.
+    pub request_timeout: Duration,
+    /// How long tables keep their rows; applied by [`crate::ClickHouse::migrate`].
+    pub retention: Retention,
+}
+
+impl Settings {
+    /// Settings for that address, with the defaults for everything else and no password.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            user: "default".to_owned(),
+            password: Secret::default(),
+            database: "meterline".to_owned(),
+            request_timeout: Duration::from_secs(30),
+            retention: Retention::default(),
+        }
+    }
+
+    /// Whether these settings can be used at all.
+    ///
+    /// # Errors
+    /// Names the setting and what is wrong with it.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let url = url::Url::parse(&self.url).map_err(|error| SettingsError::Url {
+            reason: error.to_string(),
+        })?;
+        let refused = |reason: &str| {
+            Err(SettingsError::Url {
+                reason: reason.to_owned(),
+            })
+        };
+        if url.scheme() == "https" {
+            return refused("this build has no TLS, use http");
+        }
+        if url.scheme() != "http" || url.host().is_none() {
+            return refused("it has the form http://host:port");
+        }
+        // Credentials in an address end up in logs; the others would be dropped without a word.
+        if !url.username().is_empty() || url.password().is_some() {
+            return refused("user and password have settings of their own");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refused("nothing may follow the path");
+        }
+        if !is_identifier(&self.database) {
+            return Err(SettingsError::Database {
+                name: self.database.clone(),
+            });
+        }
+        if self.request_timeout.is_zero() {
+            return Err(SettingsError::Timeout);
+        }
+        Ok(())
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No address of an HTTP interface. The address is not shown: it may hold a password.
+    #[error("clickhouse.url cannot be used: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a name that needs no quoting.
+    #[error(
+        "clickhouse.database cannot be `{name}`: letters, digits and _ only, no digit first, \
+         at most {DATABASE_BYTES} bytes"
+    )]
+    Database {
+        /// The name.
+        name: String,
+    },
+    /// No time at all.
+    #[error("clickhouse.request_timeout cannot be 0")]
+    Timeout,
+    /// Not a length of retention.
+    #[error("`{text}` is no retention: write `forever`, or a number and `days` or `months`")]
+    Keep {
+        /// What was written.
+        text: String,
+    },
+}
+
+/// Whether the name is `[A-Za-z_][A-Za-z0-9_]*` and not too long.
+fn is_identifier(name: &str) -> bool {
+    let first = name.bytes().next().unwrap_or(b'0');
+    let is_word = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_word && !first.is_ascii_digit() && name.len() <= DATABASE_BYTES
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How long each table keeps its rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Hour buckets, by the start of their window. Default 13 months.
+    pub bucket_hourly: Keep,
+    /// Day buckets, by the start of their window. Default for ever.
+    pub bucket_daily: Keep,
+    /// Month buckets, by the start of their window. Default for ever.
+    pub bucket_monthly: Keep,
+    /// Progress records, by log time; the newest per log partition is kept for ever. Default
+    /// 90 days.
+    pub progress_history: Keep,
+    /// Dead letters, by log time. Default for ever.
+    pub dead_letters: Keep,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const MONTHS: NonZeroU32 = NonZeroU32::new(13).expect("13 is not 0");
+        const DAYS: NonZeroU32 = NonZeroU32::new(90).expect("90 is not 0");
+        Self {
+            bucket_hourly: Keep::Months(MONTHS),
+            bucket_daily: Keep::Forever,
+            bucket_monthly: Keep::Forever,
+            progress_history: Keep::Days(DAYS),
+            dead_letters: Keep::Forever,
+        }
+    }
+}
+
+/// A length of retention: written `forever`, `90 days` or `13 months`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Keep {
+    /// Nothing is removed.
+    Forever,
+    /// Rows go when they are older.
+    Days(NonZeroU32),
+    /// Rows go when they are older; calendar months.
+    Months(NonZeroU32),
+}
+
+impl FromStr for Keep {
+    type Err = SettingsError;
+
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        let refused = || SettingsError::Keep {
+            text: text.to_owned(),
+        };
+        if text == "forever" {
+            return Ok(Self::Forever);
+        }
+        let (count, unit) = text.split_once(' ').ok_or_else(refused)?;
+        let count: NonZeroU32 = count.parse().map_err(|_| refused())?;
+        match unit {
+            "day" | "days" => Ok(Self::Days(count)),
+            "month" | "months" => Ok(Self::Months(count)),
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl TryFrom<String> for Keep {
+    type Error = SettingsError;
+
+    fn try_from(text: String) -> Result<Self, SettingsError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Keep {
+    /// Writes what [`Keep::from_str`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forever => f.write_str("forever"),
+            Self::Days(count) => write!(f, "{count} days"),
+            Self::Months(count) => write!(f, "{count} months"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: impl FnOnce(&mut Settings), expected: Option<&str>) {
+        let mut settings = Settings::new("http://127.0.0.1:8123");
+        change(&mut settings);
+        let refused = settings.check().err().map(|error| error.to_string());
+        match expected {
+            None => assert_eq!(refused, None),
+            Some(part) => assert!(
+                refused.as_deref().is_some_and(|text| text.contains(part)),
+                "{refused:?} does not say {part}"
+            ),
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_name() {
+        check(|_| (), None);
+        check(|s| s.database = "_usage_2".into(), None);
+        for name in ["", "2a", "a-b", "a`b", "a b", "ä", &"a".repeat(65)] {
+            check(|s| s.database = name.into(), Some("clickhouse.database"));
+        }
+        for (url, part) in [
+            ("127.0.0.1:8123", "clickhouse.url"),
+            ("ftp://host", "http://host:port"),
+            ("https://host:8443", "no TLS"),
+            ("http://u:p@host:8123", "settings of their own"),
+            ("http://host:8123?database=x", "nothing may follow"),
+        ] {
+            check(|s| s.url = url.into(), Some(part));
+        }
+        check(
+            |s| s.request_timeout = Duration::ZERO,
+            Some("request_timeout"),
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let mut settings = Settings::new("http://host");
+        settings.password = Secret::new("hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn retention_survives_its_text() {
+        for text in ["forever", "90 days", "13 months"] {
+            assert_eq!(
+                text.parse::<Keep>().map(|keep| keep.to_string()),
+                Ok(text.into())
+            );
+        }
+        for text in ["", "0 days", "90", "90days", "1 year", "-1 days", "Forever"] {
+            assert!(text.parse::<Keep>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The queries of the commands: bounded pages, every value a bound parameter.
+//!
+//! SQL is put together from fixed pieces only; what a caller passes travels beside it.
+
+use crate::client::ClickHouse;
+use crate::error::Error;
+use clickhouse::query::Query;
+use clickhouse::{RowOwned, RowRead};
+use meterline_core::reason::Reason;
+use meterline_core::time::{EventTime, Level, LogTime};
+use meterline_schemas::rows::{
+    DeadLetterRow, ProgressRow, ReasonCount, TenantEvents, UsageRow, bound_seconds, bucket_table,
+    usage_view,
+};
+
+/// Most rows of one answer: it is held in memory.
+pub const PAGE_ROWS_MAX: u32 = 10_000;
+
+/// Most dead letters of one answer: each may hold 64 KiB.
+const DEAD_LETTERS_MAX: u32 = 1_000;
+
+/// Which usage to read: one tenant's, in windows that start in a span of time.
+#[derive(Clone, Copy, Debug)]
+pub struct UsageFilter<'a> {
+    /// Length of the windows.
+    pub level: Level,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// One meter, or all.
+    pub meter: Option<&'a str>,
+    /// First moment at which a window may start.
+    pub from: EventTime,
+    /// First moment at which a window may no longer start.
+    pub to: EventTime,
+    /// The last row of the page before; `None` for the first page.
+    pub after: Option<&'a UsageRow>,
+    /// Most rows; at most [`PAGE_ROWS_MAX`] come. A shorter page is the last.
+    pub limit: u32,
+}
+
+/// Which tenants to rank.
+#[derive(Clone, Copy, Debug)]
+pub struct BusiestFilter<'a> {
+    /// Length of the windows whose events are counted.
+    pub level: Level,
+    /// One meter, or all.
+    pub meter: Option<&'a str>,
+    /// First moment at which a window may start.
+    pub from: EventTime,
+    /// First moment at which a window may no longer start.
+    pub to: EventTime,
+    /// Most tenants; at most [`PAGE_ROWS_MAX`] come.
+    pub limit: u32,
+}
+
+/// Which dead letters to read.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetterFilter<'a> {
+    /// One reason, or all.
+    pub reason: Option<Reason>,
+    /// One tenant, or all.
+    pub tenant: Option<&'a str>,
+    /// Only those at or after this log time.
+    pub since: Option<LogTime>,
+    /// The last row of the page before; `None` for the first page.
+    pub after: Option<&'a DeadLetterRow>,
+    /// Most rows; at most 1,000 come. A shorter page is the last.
+    pub limit: u32,
+}
+
+impl ClickHouse {
+    /// One tenant's usage, by meter, window and dimensions.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn usage(&self, filter: &UsageFilter<'_>) -> Result<Vec<UsageRow>, Error> {
+        let mut sql = format!(
+            "SELECT ?fields FROM {} WHERE tenant = {{tenant:String}} \
+             AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
+             AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
+            usage_view(filter.level)
+        );
+        if filter.meter.is_some() {
+            sql.push_str(" AND meter = {meter:String}");
+        }
+        if filter.after.is_some() {
+            // A meter's dimensions have the same keys, so their values tell its rows apart.
+            sql.push_str(
+                " AND (meter, window_start, mapValues(dimensions)) > ({after_meter:String}, \
+                 toDateTime({after_start:UInt32}, 'UTC'), {after_values:Array(String)})",
+            );
+        }
+        sql.push_str(" ORDER BY meter, window_start, mapValues(dimensions) LIMIT {limit:UInt32}");
+        let mut query = self
+            .client()
+            .query(&sql)
+            .param("tenant", filter.tenant)
+            .param("from", bound_seconds(filter.from))
+            .param("to", bound_seconds(filter.to))
+            .param("limit", filter.limit.min(PAGE_ROWS_MAX));
+        if let Some(meter) = filter.meter {
+            query = query.param("meter", meter);
+        }
+        if let Some(after) = filter.after {
+            let values: Vec<&str> = after.dimensions.iter().map(|(_, v)| v.as_str()).collect();
+            query = query
+                .param("after_meter", &after.meter)
+                .param("after_start", bound_seconds(after.window_start))
+                .param("after_values", values);
+        }
+        self.rows(|| format!("read usage of {}", filter.tenant), query)
+            .await
+    }
+
+    /// The tenants with the most events, most first.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn busiest_tenants(
+        &self,
+        filter: &BusiestFilter<'_>,
+    ) -> Result<Vec<TenantEvents>, Error> {
+        // Rows of kind `whole` say the same as the sum of their parts and are fewer.
+        let mut sql = format!(
+            "SELECT tenant, sum(events) AS events FROM {} FINAL WHERE kind != 'part' \
+             AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
+             AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
+            bucket_table(filter.level)
+        );
+        if filter.meter.is_some() {
+            sql.push_str(" AND meter = {meter:String}");
+        }
+        sql.push_str(" GROUP BY tenant ORDER BY events DESC, tenant LIMIT {limit:UInt32}");
+        let mut query = self
+            .client()
+            .query(&sql)
+            .param("from", bound_seconds(filter.from))
+            .param("to", bound_seconds(filter.to))
+            .param("limit", filter.limit.min(PAGE_ROWS_MAX));
+        if let Some(meter) = filter.meter {
+            query = query.param("meter", meter);
+        }
+        self.rows(|| "read the busiest tenants".to_owned(), query)
+            .await
+    }
+
+    /// Dead letters, newest first.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+    ) -> Result<Vec<DeadLetterRow>, Error> {
+        let mut sql = "SELECT ?fields FROM dead_letters FINAL WHERE 1".to_owned();
+        for (is_asked, condition) in [
+            (filter.reason.is_some(), " AND reason = {reason:String}"),
+            (filter.tenant.is_some(), " AND tenant = {tenant:String}"),
+            (
+                filter.since.is_some(),
+                " AND log_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
+            ),
+            (
+                filter.after.is_some(),
+                " AND (log_time, topic_id, log_partition, offset) < \
+                 (fromUnixTimestamp64Milli({after_time:Int64}, 'UTC'), {after_topic:UUID}, \
+                 {after_partition:UInt32}, {after_offset:UInt64})",
+            ),
+        ] {
+            if is_asked {
+                sql.push_str(condition);
+            }
+        }
+        sql.push_str(
+            " ORDER BY log_time DESC, topic_id DESC, log_partition DESC, offset DESC \
+             LIMIT {limit:UInt32}",
+        );
+        let mut query = self
+            .client()
+            .query(&sql)
+            .param("limit", filter.limit.min(DEAD_LETTERS_MAX));
+        if let Some(reason) = filter.reason {
+            query = query.param("reason", reason.name());
+        }
+        if let Some(tenant) = filter.tenant {
+            query = query.param("tenant", tenant);
+        }
+        if let Some(since) = filter.since {
+            query = query.param("since", since.0);
+        }
+        if let Some(after) = filter.after {
+            query = query
+                .param("after_time", after.log_time.0)
+                .param("after_topic", after.topic_id.to_string())
+                .param("after_partition", after.log_partition)
+                .param("after_offset", after.offset);
+        }
+        self.rows(|| "read dead letters".to_owned(), query).await
+    }
+
+    /// How many dead letters each reason has, most first.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letter_counts(&self) -> Result<Vec<ReasonCount>, Error> {
+        let sql = "SELECT toString(reason) AS reason, count() AS count FROM dead_letters FINAL \
+                   GROUP BY reason ORDER BY count DESC, reason LIMIT {limit:UInt32}";
+        let query = self.client().query(sql).param("limit", PAGE_ROWS_MAX);
+        self.rows(|| "count dead letters".to_owned(), query).await
+    }
+
+    /// The newest progress of every log partition, also of topics that are gone.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn progress(&self) -> Result<Vec<ProgressRow>, Error> {
+        let sql = "SELECT ?fields FROM progress FINAL ORDER BY topic, topic_id, log_partition \
+                   LIMIT {limit:UInt32}";
+        let query = self.client().query(sql).param("limit", PAGE_ROWS_MAX);
+        self.rows(|| "read progress".to_owned(), query).await
+    }
+
+    async fn rows<T: RowOwned + RowRead>(
+        &self,
+        action: impl FnOnce() -> String,
+        query: Query,
+    ) -> Result<Vec<T>, Error> {
+        self.call(action, query.fetch_all()).await
+    }
+}
