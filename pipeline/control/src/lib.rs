@@ -1,1 +1,30 @@
 //! The control log: reading, following and writing decisions.
+//!
+//! [`ControlLog`] follows `meterline.control` from its beginning and keeps the newest [`View`]. A
+//! decision is written with a write id and answered only after it, or another that took its
+//! place, has been read back (rule 2); a writer that dies half way or loses a race leaves nothing
+//! that readers disagree on. What the records mean is `meterline-core`'s; nothing is judged here
+//! but what the log's order says.
+//!
+//! Every call blocks its thread: use them from plain threads, or through
+//! [`ControlLog::off_thread`] from async code.
+//!
+//! [`View`]: meterline_core::control::View
+
+mod adopt;
+mod catalog;
+mod decide;
+mod error;
+mod follow;
+mod init;
+mod log;
+mod place;
+mod topics;
+
+pub use adopt::AdoptStart;
+pub use catalog::CatalogApplied;
+pub use decide::{Author, Decided, propose};
+pub use error::ControlError;
+pub use init::{InitReport, InitSpec, init_topics};
+pub use log::ControlLog;
+pub use topics::Warning;

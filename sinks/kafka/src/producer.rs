@@ -7,6 +7,7 @@ use crate::error::{Error, SendError};
 use crate::settings::Settings;
 use futures::channel::oneshot::Canceled;
 use futures::stream::{StreamExt, TryStreamExt};
+use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
@@ -27,6 +28,9 @@ const PERMIT_BYTES: usize = 1_024;
 /// Records of one batch that wait for their acknowledgement at once: enough to fill requests to
 /// every broker, few enough to keep the bookkeeping in the caches.
 const MAX_BATCH_IN_FLIGHT: usize = 8_192;
+
+/// How long the producer of decisions tries one record.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A record to be written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,10 +115,28 @@ impl Producer {
     /// # Errors
     /// [`Error::Client`] where the client library refuses the settings.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
-        let client = settings
-            .producer_config()
-            .create()
-            .map_err(|source| Error::Client { source })?;
+        Self::make(&settings.producer_config())
+    }
+
+    /// Makes a producer that gives up on a record early, for writers that read back.
+    ///
+    /// They retry under the same write id, so that a record which is in the log after all does
+    /// no harm.
+    ///
+    /// # Errors
+    /// As [`Producer::connect`].
+    pub fn connect_for_decisions(settings: &Settings) -> Result<Self, Error> {
+        let mut config = settings.producer_config();
+        config.remove("message.timeout.ms");
+        config.set(
+            "delivery.timeout.ms",
+            DECISION_TIMEOUT.as_millis().to_string(),
+        );
+        Self::make(&config)
+    }
+
+    fn make(config: &ClientConfig) -> Result<Self, Error> {
+        let client = config.create().map_err(|source| Error::Client { source })?;
         let permits = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES / PERMIT_BYTES));
         Ok(Self { client, permits })
     }
@@ -156,6 +178,17 @@ impl Producer {
             .buffer_unordered(MAX_BATCH_IN_FLIGHT)
             .try_for_each(|_| async { Ok(()) })
             .await
+    }
+
+    /// [`Producer::send_all`] for a plain thread. Never call it from an async task.
+    ///
+    /// # Errors
+    /// As [`Producer::send_all`].
+    pub fn send_all_blocking<'a>(
+        &self,
+        records: impl IntoIterator<Item = Outgoing<'a>>,
+    ) -> Result<(), SendError> {
+        futures::executor::block_on(self.send_all(records))
     }
 
     /// Waits until everything handed over is written or failed, at most this long.
