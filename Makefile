@@ -1,0 +1,42 @@
+# What a person types. Everything is built in one profile (release), so that nothing is built
+# twice; `make help` lists the targets.
+
+CARGO ?= cargo
+STACK := deploy/local/stack
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## Build the meterline command (target/release/meterline)
+	$(CARGO) build --locked --release --bin meterline
+
+.PHONY: demo
+demo: build ## Bring a stack up, meter recorded real inputs, compare with a recount, stop
+	deploy/demo/run
+
+.PHONY: test
+test: build ## All tests: unit, property and end-to-end on real Kafka and ClickHouse
+	$(CARGO) test --locked --release --workspace
+	$(STACK) test
+
+.PHONY: check
+check: ## Format, lints, docs, purity of the core, rules of form
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --quiet
+	tests/checks/purity
+	tests/checks/tidy
+
+.PHONY: bench
+bench: build ## Speed of the whole path beside a raw consumer, in one run
+	tests/bench/run
+
+.PHONY: stack-up
+stack-up: ## Start the local Kafka and ClickHouse
+	$(STACK) up
+
+.PHONY: stack-down
+stack-down: ## Stop them
+	$(STACK) down
