@@ -204,6 +204,7 @@ fn schemas(catalog: &Catalog, problems: &mut Vec<Problem>) {
     let mut readable = true;
     for (index, schema) in catalog.schemas.iter().enumerate() {
         if let Err(reason) = Decoder::new(std::slice::from_ref(schema)) {
+            let reason = split_place(&reason).map_or(reason.as_str(), |(_, reason)| reason);
             problems.push(Problem::new(format!("schemas[{index}].schema"), reason));
             readable = false;
         }
@@ -217,9 +218,20 @@ fn schemas(catalog: &Catalog, problems: &mut Vec<Problem>) {
             readable = false;
         }
     }
+    // Each is readable; together they can still contradict one another.
     if readable && let Err(reason) = Decoder::new(&catalog.schemas) {
-        problems.push(Problem::new("schemas", reason));
+        problems.push(match split_place(&reason) {
+            Some((place, reason)) => Problem::new(place, reason),
+            None => Problem::new("schemas", reason),
+        });
     }
+}
+
+/// Splits the decoder's `schemas[1] (Confluent id 7): why` into the place and the reason.
+fn split_place(reason: &str) -> Option<(&str, &str)> {
+    let (place, reason) = reason.split_once(": ")?;
+    let place = place.split_once(' ').map_or(place, |(place, _)| place);
+    place.starts_with("schemas[").then_some((place, reason))
 }
 
 /// What is wrong with the name of a catalog or meter.

@@ -152,13 +152,28 @@ fn confluent_ids_are_unique() {
 
 #[test]
 fn unreadable_schemas_are_named() {
-    let mut broken = catalog(vec![meter("calls", "call")]);
-    broken.schemas = vec![WriterSchema {
+    let schema = |text: &str| WriterSchema {
         confluent_id: None,
-        schema: "{".to_owned(),
-    }];
-    let problems = validate(&broken);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].path, "schemas[0].schema");
-    assert!(!problems[0].reason.is_empty());
+        schema: text.to_owned(),
+    };
+    let micros = crate::decode::USAGE_EVENT_SCHEMA.replace("UsageEvent", "OtherEvent");
+    let millis = micros.replace("timestamp-micros", "timestamp-millis");
+    assert_ne!(micros, millis);
+    let alone = schema("\"int\"");
+    for (second, path) in [
+        (alone, "schemas[1].schema"),
+        (schema(&millis), "schemas[1]"),
+    ] {
+        let mut changed = catalog(vec![]);
+        changed.schemas = vec![schema(&micros), second];
+        let problems = validate(&changed);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path, path);
+        // The reason is the decoder's, without the place that the decoder knows it by.
+        let reason = &problems[0].reason;
+        assert!(
+            !reason.is_empty() && !reason.contains("schemas["),
+            "{reason}"
+        );
+    }
 }
