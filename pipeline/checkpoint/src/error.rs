@@ -91,14 +91,13 @@ pub enum StoreError {
         /// Path of the other.
         second: String,
     },
-    /// The manifest's ids were hashed with another key than the store holds.
-    #[error(
-        "`{manifest}` was written with another identity key than the store's: its ids answer \
-         nothing; put the right `identity-key` back"
-    )]
-    WrongIdentityKey {
-        /// Path of the manifest.
-        manifest: String,
+    /// The key that identities are hashed with is unreadable, or not the one that was used.
+    #[error("`{object}`: {reason}; put the right `identity-key` back into the store")]
+    IdentityKey {
+        /// The key itself, or the manifest that was written with another.
+        object: String,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// An entry that is longer than a run can hold.
     #[error("failed to write a run: {what} of {length} bytes, at most {limit} are possible")]
@@ -147,7 +146,7 @@ impl StoreError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Url { .. } | Self::WrongIdentityKey { .. } | Self::UnknownFormat { .. } => {
+            Self::Url { .. } | Self::IdentityKey { .. } | Self::UnknownFormat { .. } => {
                 Fault::Operator
             }
             Self::Object { .. }
@@ -162,9 +161,9 @@ impl StoreError {
     #[must_use]
     pub const fn next(&self) -> Next {
         match self {
-            Self::Divergence { .. }
-            | Self::WrongIdentityKey { .. }
-            | Self::UnknownFormat { .. } => Next::Halt,
+            Self::Divergence { .. } | Self::IdentityKey { .. } | Self::UnknownFormat { .. } => {
+                Next::Halt
+            }
             Self::Url { .. } | Self::TooLong { .. } => Next::Stop,
             // Damage is repaired from outside, and is looked for again until it is.
             Self::Object { .. }
@@ -179,7 +178,7 @@ impl StoreError {
     #[must_use]
     pub fn halt(&self) -> Option<Halt> {
         match self {
-            Self::Divergence { .. } | Self::WrongIdentityKey { .. } => {
+            Self::Divergence { .. } | Self::IdentityKey { .. } => {
                 Some(Halt::Divergence(self.to_string()))
             }
             Self::UnknownFormat { .. } => Some(Halt::UnknownFormat(self.to_string())),

@@ -11,12 +11,17 @@
 
 mod error;
 mod manifest;
+mod merge;
 mod run;
 mod run_set;
 mod store;
 
 pub use error::{Fault, Next, StoreError};
 pub use manifest::{FileRef, MANIFEST_FORMAT, Manifest, Writer};
+pub use merge::{Keep, Merged};
 pub use run::RunFile;
-pub use run_set::{Keep, Merged, RunSet};
+pub use run_set::RunSet;
 pub use store::{Garbage, Store};
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ mod filter;
 mod page;
 mod writer;
 
-pub(crate) use directory::{Entry, Section};
+pub(crate) use directory::Entry;
 pub(crate) use file::Cursor;
 pub use file::RunFile;
 pub(crate) use filter::bucket_key;

@@ -1,49 +1,91 @@
-//! The store.
+//! The store: where runs and manifests lie, and how they get there durably.
+//!
+//! ```text
+//! files/<first 2 digits>/<name>.run                              runs, by content hash
+//! manifests/<topic id>/<partition>/<epoch>/<offset>-<writer>.json
+//! identity-key                                                   made once
+//! spool/<random>.run                                             runs being written
+//! ```
+//!
+//! A manifest is published after its runs are durable, so what it names was there; whoever reads
+//! it checks again. Two owners of one partition can write here at once: names are content hashes
+//! or hold a random writer, and nothing that a manifest names is ever changed. The store refuses
+//! to guess: without the right identity key, or with a format it does not know, nothing is loaded.
+
+mod garbage;
+mod identity_key;
+mod manifests;
+
+pub use garbage::Garbage;
+
 use crate::error::StoreError;
-use crate::manifest::Manifest;
-use crate::run::RunFile;
-use crate::run_set::{Keep, Merged, RunSet};
+use crate::manifest::{FileRef, Manifest, Writer};
+use crate::merge::{self, Keep, Merged};
+use crate::run::{Entry, RunFile, RunWriter, WriteFailed, Written};
+use crate::run_set::RunSet;
 use meterline_core::hash::IdentityKey;
-use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::runs::{BucketEntry, IdEntry};
-use std::path::PathBuf;
-use std::time::SystemTime;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::cmp::Reverse;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// Runs that are being written: what lies here for a day was left by a process that died.
+const SPOOL: &str = "spool";
 
 /// A checkpoint store: cheap to clone, shared by all partitions of a process.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store(Arc<Opened>);
 
-/// What a collection of garbage removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Garbage {
-    /// Manifests deleted.
-    pub manifests: usize,
-    /// Run files deleted.
-    pub files: usize,
+#[derive(Debug)]
+struct Opened {
+    objects: Arc<dyn ObjectStore>,
+    /// The folder that the objects lie in, to read and spool runs without copying them.
+    folder: PathBuf,
+    identity_key: OnceCell<IdentityKey>,
 }
 
-#[allow(unused_variables, clippy::unimplemented, clippy::unused_async)]
 impl Store {
     /// Opens the store at a URL: `file:///absolute/folder`, made where it is missing.
     ///
-    /// `cache` is the folder into which runs of a store without local files are brought to be
-    /// read; local stores are read in place.
+    /// The second argument is the folder that runs of a store without local files will be brought to; local
+    /// stores are read in place and leave it alone.
     ///
     /// # Errors
     /// [`StoreError::Url`] for other schemes, [`StoreError::Io`] where the folder cannot be made.
-    pub fn open(url: &str, cache: Option<PathBuf>) -> Result<Self, StoreError> {
-        unimplemented!()
-    }
-
-    /// The key that identities are hashed with; made once per store, whoever asks first.
-    ///
-    /// # Errors
-    /// When it cannot be read or made, or is damaged.
-    pub async fn identity_key(&self) -> Result<IdentityKey, StoreError> {
-        unimplemented!()
+    pub fn open(url: &str, _cache: Option<PathBuf>) -> Result<Self, StoreError> {
+        let folder = local_folder(url)?;
+        let failed = |source| StoreError::Io {
+            action: "make checkpoint folder",
+            path: folder.clone(),
+            source,
+        };
+        std::fs::create_dir_all(folder.join(SPOOL)).map_err(failed)?;
+        let objects = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|source| StoreError::Object {
+                action: "open",
+                object: url.to_owned(),
+                source,
+            })?
+            // Without this a manifest could survive a power cut that its runs did not.
+            .with_fsync(true);
+        let (objects, identity_key) = (Arc::new(objects), OnceCell::new());
+        Ok(Self(Arc::new(Opened {
+            objects,
+            folder,
+            identity_key,
+        })))
     }
 
     /// Writes one run of tier 0, durably, and opens it.
+    ///
+    /// The entries come in any order. Of ids that repeat one is kept, of buckets that repeat the
+    /// one with the highest version.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -52,27 +94,8 @@ impl Store {
         ids: Vec<IdEntry>,
         buckets: Vec<BucketEntry>,
     ) -> Result<RunFile, StoreError> {
-        unimplemented!()
-    }
-
-    /// Publishes a manifest, durably, after checking that all its files are there.
-    ///
-    /// # Errors
-    /// [`StoreError::Incomplete`] where a file is missing or has another length.
-    pub async fn publish(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// The newest complete manifest at or before a position, by (epoch, offset).
-    ///
-    /// # Errors
-    /// [`StoreError::Divergence`], [`StoreError::UnknownFormat`], or the store's failure.
-    pub async fn newest(
-        &self,
-        partition: LogPartition,
-        at_or_before: Option<Stamp>,
-    ) -> Result<Option<Manifest>, StoreError> {
-        unimplemented!()
+        let fill = move |out: &mut RunWriter<File>| write_sorted(ids, buckets, out);
+        self.add_run(0, fill).await
     }
 
     /// Opens all runs of a manifest.
@@ -80,7 +103,21 @@ impl Store {
     /// # Errors
     /// When a run is missing or damaged, or the manifest was written with another identity key.
     pub async fn load(&self, manifest: &Manifest) -> Result<RunSet, StoreError> {
-        unimplemented!()
+        if self.identity_key().await?.digest() != manifest.header.identity_key {
+            return Err(StoreError::IdentityKey {
+                object: manifest.path(),
+                reason: "its ids were hashed with another key than the store's",
+            });
+        }
+        let store = self.clone();
+        let files = manifest.files.clone();
+        let open_all = move || {
+            let runs = files
+                .into_iter()
+                .map(|file| RunFile::open(&store.local_path(&file), file));
+            runs.collect::<Result<Vec<_>, _>>().map(RunSet::of)
+        };
+        blocking("open the runs of a checkpoint", open_all).await
     }
 
     /// Merges the runs that [`RunSet::merge_plan`] names; `None` where it names none.
@@ -89,21 +126,138 @@ impl Store {
     /// [`RunSet::replace`].
     ///
     /// # Errors
-    /// When a run cannot be read or the new one cannot be written.
+    /// When a run cannot be read or the new one cannot be written; nothing has changed then.
     pub async fn merge(&self, set: &RunSet, keep: Keep) -> Result<Option<Merged>, StoreError> {
-        unimplemented!()
+        let Some(plan) = set.plan(keep) else {
+            return Ok(None);
+        };
+        let replaced = plan.runs.iter().map(|run| run.file().clone()).collect();
+        let tier = plan.tier;
+        let fill = move |out: &mut RunWriter<File>| merge::write(&plan, keep, out);
+        let run = self.add_run(tier, fill).await?;
+        Ok(Some(Merged { replaced, run }))
     }
 
-    /// Deletes manifests of the partition behind its newest three complete ones, and files that
-    /// are at least a day old and that no manifest of any partition names.
-    ///
-    /// # Errors
-    /// When the store fails; what was deleted until then stays deleted.
-    pub async fn collect_garbage(
+    /// Writes a run into the spool, makes it durable, moves it to its name and opens it.
+    async fn add_run(
         &self,
-        partition: LogPartition,
-        now: SystemTime,
-    ) -> Result<Garbage, StoreError> {
-        unimplemented!()
+        tier: u8,
+        fill: impl FnOnce(&mut RunWriter<File>) -> Result<(), WriteFailed> + Send + 'static,
+    ) -> Result<RunFile, StoreError> {
+        let spooled = format!("{SPOOL}/{}.run", Writer::random());
+        let path = self.0.folder.join(&spooled);
+        let written = blocking("write a run", move || write_file(&path, fill)).await?;
+        let reference = reference(&written, tier);
+        self.0
+            .objects
+            .rename(
+                &ObjectPath::from(spooled),
+                &ObjectPath::from(reference.path()),
+            )
+            .await
+            .map_err(|source| StoreError::Object {
+                action: "store run",
+                object: reference.path(),
+                source,
+            })?;
+        let path = self.local_path(&reference);
+        blocking("open a run", move || RunFile::open(&path, reference)).await
+    }
+
+    fn local_path(&self, file: &FileRef) -> PathBuf {
+        self.0.folder.join(file.path())
+    }
+}
+
+fn local_folder(url: &str) -> Result<PathBuf, StoreError> {
+    let refused = |url: &str, reason| StoreError::Url {
+        url: url.to_owned(),
+        reason,
+    };
+    let Ok(parsed) = Url::parse(url) else {
+        return Err(refused(
+            url,
+            "it is no URL; give `file:///` and an absolute folder",
+        ));
+    };
+    if parsed.scheme() != "file" {
+        // A cloud store's URL may carry credentials: only the scheme is repeated.
+        let scheme = format!("{}:", parsed.scheme());
+        let reason = "cloud stores come later; give `file:///` and an absolute folder";
+        return Err(refused(&scheme, reason));
+    }
+    let not_local = "it names no local folder; give `file:///` and an absolute folder";
+    parsed.to_file_path().map_err(|()| refused(url, not_local))
+}
+
+fn write_sorted(
+    mut ids: Vec<IdEntry>,
+    mut buckets: Vec<BucketEntry>,
+    out: &mut RunWriter<File>,
+) -> Result<(), WriteFailed> {
+    ids.sort_unstable_by(IdEntry::by_key);
+    ids.dedup_by(|next, kept| next.by_key(kept).is_eq());
+    for id in &ids {
+        out.id(id)?;
+    }
+    drop(ids);
+    let newest_first = |a: &BucketEntry, b: &BucketEntry| {
+        a.by_key(b)
+            .then_with(|| Reverse(a.version).cmp(&Reverse(b.version)))
+    };
+    buckets.sort_unstable_by(newest_first);
+    buckets.dedup_by(|next, kept| next.by_key(kept).is_eq());
+    for bucket in &buckets {
+        out.bucket(bucket)?;
+    }
+    Ok(())
+}
+
+/// Writes a run into a new file and syncs it; a file that could not be finished is removed.
+fn write_file(
+    path: &Path,
+    fill: impl FnOnce(&mut RunWriter<File>) -> Result<(), WriteFailed>,
+) -> Result<Written, StoreError> {
+    let write = || {
+        let mut out = RunWriter::new(File::create_new(path)?)?;
+        fill(&mut out)?;
+        let (file, written) = out.finish()?;
+        file.sync_all()?;
+        Ok(written)
+    };
+    write().map_err(|error| {
+        // Collected later where this fails too.
+        let _ = std::fs::remove_file(path);
+        match error {
+            WriteFailed::Store(error) => error,
+            WriteFailed::Io(source) => StoreError::Io {
+                action: "write run",
+                path: path.to_owned(),
+                source,
+            },
+        }
+    })
+}
+
+fn reference(written: &Written, tier: u8) -> FileRef {
+    let checksum = written.hash.to_hex().to_string();
+    FileRef {
+        name: checksum[..32].to_owned(),
+        length: written.length,
+        checksum,
+        ids: written.ids,
+        buckets: written.buckets,
+        tier,
+    }
+}
+
+/// Runs work that waits for files or computes for long on a thread made for that.
+async fn blocking<T: Send + 'static>(
+    action: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(source) => Err(StoreError::Task { action, source }),
     }
 }

@@ -4,6 +4,7 @@
 //! strictly, and pages and filters fill the space between header and directory exactly.
 
 use super::{HEADER_LENGTH, PAGE_LENGTH_MAX, filter, page};
+use crate::merge::Keep;
 use meterline_core::runs::{BucketEntry, IdEntry};
 use meterline_core::time::{EventTime, Hour, Level, Window};
 use std::cmp::Ordering;
@@ -25,8 +26,8 @@ pub(crate) trait Entry: Sized + Send + 'static {
     fn by_key(&self, other: &Self) -> Ordering;
     /// The entry's version; 0 for entries that have none.
     fn version(&self) -> u64;
-    /// First moment after the group's span.
-    fn group_end(group: Self::Group) -> EventTime;
+    /// Whether nobody can ask for a section any more.
+    fn is_expired(section: &Section<Self>, keep: Keep) -> bool;
     /// The group's name, for errors.
     fn group_name(group: Self::Group) -> String;
     /// All entries of a page of the group; `None` where the bytes are no such page.
@@ -63,8 +64,8 @@ impl Entry for IdEntry {
         0
     }
 
-    fn group_end(group: Hour) -> EventTime {
-        group.end()
+    fn is_expired(section: &Section<Self>, keep: Keep) -> bool {
+        section.group.end() < keep.answer_floor
     }
 
     fn group_name(group: Hour) -> String {
@@ -116,8 +117,9 @@ impl Entry for BucketEntry {
         self.version
     }
 
-    fn group_end(group: Window) -> EventTime {
-        group.end_time()
+    fn is_expired(section: &Section<Self>, keep: Keep) -> bool {
+        let is_published = section.highest < keep.levels_to.version();
+        is_published && section.group.end_time() < keep.answer_floor
     }
 
     fn group_name(group: Window) -> String {

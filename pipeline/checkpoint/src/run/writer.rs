@@ -37,8 +37,8 @@ pub(crate) struct Written {
 
 /// Why a run could not be written.
 pub(crate) enum WriteFailed {
-    /// The entry does not fit the format.
-    Entry(StoreError),
+    /// An entry does not fit the format, or could not be read.
+    Store(StoreError),
     /// The file could not be written.
     Io(io::Error),
 }
@@ -155,7 +155,7 @@ impl<W: Write> RunWriter<W> {
 fn check_length(what: &'static str, part: &[u8]) -> Result<(), WriteFailed> {
     let (length, limit) = (part.len(), PART_LENGTH_MAX);
     if length > limit {
-        return Err(WriteFailed::Entry(StoreError::TooLong {
+        return Err(WriteFailed::Store(StoreError::TooLong {
             what,
             length,
             limit,
