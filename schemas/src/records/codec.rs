@@ -1,8 +1,8 @@
 //! Framing and field encodings that the records share.
 
 use super::RecordError;
-use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
+use apache_avro::{Decimal, Schema};
 use meterline_core::quantity::Quantity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,13 +83,14 @@ impl Codec {
     pub(super) fn quantity(
         &self,
         field: &'static str,
-        bytes: &[u8],
+        decimal: &Decimal,
     ) -> Result<Quantity, RecordError> {
         let bad = || self.malformed(format!("{field} is no decimal(38, 9)"));
+        let bytes = Vec::<u8>::try_from(decimal).map_err(|_| bad())?;
         let negative = bytes.first().is_some_and(|b| *b >= 0x80);
         let mut raw = if negative { [0xff; 16] } else { [0; 16] };
         let start = raw.len().checked_sub(bytes.len()).ok_or_else(bad)?;
-        raw[start..].copy_from_slice(bytes);
+        raw[start..].copy_from_slice(&bytes);
         Quantity::from_raw(i128::from_be_bytes(raw)).map_err(|_| bad())
     }
 }

@@ -50,8 +50,9 @@ struct Wire {
     log_time: i64,
     sealed_to: i64,
     catalog_version: i64,
-    counters: WireCounters,
+    // Not last: the decoder takes a record that ends before an optional field for one without it.
     totals_position: Option<i64>,
+    counters: WireCounters,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,8 +79,8 @@ pub fn encode_progress(progress: &Progress, out: &mut Vec<u8>) {
         log_time: progress.log_time.0,
         sealed_to: progress.sealed_to.0,
         catalog_version: progress.catalog_version.into(),
-        counters: WireCounters::of(&progress.counters),
         totals_position: progress.totals_position.map(long),
+        counters: WireCounters::of(&progress.counters),
     };
     CODEC.encode(&wire, out);
 }

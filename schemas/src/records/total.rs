@@ -5,6 +5,7 @@
 
 use super::RecordError;
 use super::codec::{Codec, long};
+use apache_avro::Decimal;
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
 use meterline_core::catalog::Aggregation;
 use meterline_core::position::{LogPartition, Stamp, TopicId};
@@ -50,14 +51,10 @@ struct Wire {
     epoch: i64,
     offset: i64,
     events: i64,
-    #[serde(with = "apache_avro::serde_avro_bytes")]
-    sum: Vec<u8>,
-    #[serde(with = "apache_avro::serde_avro_bytes")]
-    min: Vec<u8>,
-    #[serde(with = "apache_avro::serde_avro_bytes")]
-    max: Vec<u8>,
-    #[serde(with = "apache_avro::serde_avro_bytes")]
-    latest: Vec<u8>,
+    sum: Decimal,
+    min: Decimal,
+    max: Decimal,
+    latest: Decimal,
     latest_time: i64,
     latest_epoch: i64,
     latest_offset: i64,
@@ -204,7 +201,7 @@ pub(super) fn encode_by_schema(total: &Total, out: &mut Vec<u8>) {
     let bytes = |quantity: Quantity| {
         let mut out = Vec::new();
         put_quantity(&mut out, quantity);
-        out.split_off(1)
+        Decimal::from(&out[1..])
     };
     let (series, bucket) = (&*total.row.series, &total.row.bucket);
     let wire = Wire {
