@@ -25,8 +25,6 @@ mod plan;
 mod read;
 mod schema;
 mod skip;
-#[cfg(test)]
-mod tests;
 mod write;
 
 pub use write::encode_avro;

@@ -55,9 +55,9 @@ pub(super) fn mode(headers: &Headers<'_>) -> Result<Option<Mode>, Rejection> {
 
 /// Decodes a value that is one event.
 pub(super) fn structured(value: &[u8]) -> Result<Event<'_>, Rejection> {
-    read_structured(value)
-        .map_err(|fault| fault.rejection(STRUCTURED))?
-        .into_event(STRUCTURED)
+    let mut parts = Parts::default();
+    read_structured(value, &mut parts).map_err(|fault| fault.rejection(STRUCTURED))?;
+    parts.into_event(STRUCTURED)
 }
 
 /// Decodes headers that are attributes, and a value that is the data.
@@ -81,7 +81,7 @@ pub(super) fn binary<'a>(headers: &Headers<'a>, value: &'a [u8]) -> Result<Event
                 quoted(&String::from_utf8_lossy(media_type))
             )));
         }
-        parts.data = read_binary_data(value).map_err(|fault| fault.rejection(BINARY))?;
+        read_binary_data(value, &mut parts.data).map_err(|fault| fault.rejection(BINARY))?;
     }
     parts.into_event(BINARY)
 }
@@ -156,9 +156,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn read_structured(value: &[u8]) -> Result<Parts<'_>, Fault> {
+fn read_structured<'a>(value: &'a [u8], parts: &mut Parts<'a>) -> Result<(), Fault> {
     let mut json = Json::new(value)?;
-    let mut parts = Parts::default();
     let (mut data_seen, mut base64_seen) = (false, false);
     json.enter_object()?;
     let mut first = true;
@@ -166,13 +165,17 @@ fn read_structured(value: &[u8]) -> Result<Parts<'_>, Fault> {
         first = false;
         let at = json.at();
         let is_new = match key.as_ref() {
+            "data" if data_seen => false,
             "data" => {
-                parts.data = read_data_member(&mut json)?;
-                !std::mem::replace(&mut data_seen, true)
+                data_seen = true;
+                read_data_member(&mut json, &mut parts.data)?;
+                true
             }
+            "data_base64" if base64_seen => false,
             "data_base64" => {
+                base64_seen = true;
                 refuse_base64(&mut json)?;
-                !std::mem::replace(&mut base64_seen, true)
+                true
             }
             name => match Attribute::named(name) {
                 Some(attribute) => {
@@ -189,8 +192,7 @@ fn read_structured(value: &[u8]) -> Result<Parts<'_>, Fault> {
             return Err(Fault::new(at, format!("{} is there twice", quoted(&key))));
         }
     }
-    json.end()?;
-    Ok(parts)
+    json.end()
 }
 
 fn read_attribute<'a>(json: &mut Json<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
@@ -225,24 +227,23 @@ impl Default for Data<'_> {
     }
 }
 
-fn read_data_member<'a>(json: &mut Json<'a>) -> Result<Data<'a>, Fault> {
+fn read_binary_data<'a>(value: &'a [u8], data: &mut Data<'a>) -> Result<(), Fault> {
+    let mut json = Json::new(value)?;
+    read_data_member(&mut json, data)?;
+    json.end()
+}
+
+fn read_data_member<'a>(json: &mut Json<'a>, data: &mut Data<'a>) -> Result<(), Fault> {
     let at = json.at();
     match json.value()? {
-        Value::Object => read_data(json),
-        Value::Null => Ok(Data::default()),
+        Value::Object => read_data(json, data),
+        Value::Null => Ok(()),
         _ => Err(Fault::new(at, "`data` is not an object")),
     }
 }
 
-fn read_binary_data(value: &[u8]) -> Result<Data<'_>, Fault> {
-    let mut json = Json::new(value)?;
-    let data = read_data_member(&mut json)?;
-    json.end()?;
-    Ok(data)
-}
-
-fn read_data<'a>(json: &mut Json<'a>) -> Result<Data<'a>, Fault> {
-    let mut properties = PropertyList::default();
+fn read_data<'a>(json: &mut Json<'a>, data: &mut Data<'a>) -> Result<(), Fault> {
+    let mut properties = PropertyList::into_place(&mut data.properties);
     let mut quantity = None;
     json.enter_object()?;
     let mut first = true;
@@ -262,15 +263,12 @@ fn read_data<'a>(json: &mut Json<'a>) -> Result<Data<'a>, Fault> {
             properties.push(key, text_of(value));
         }
     }
-    let properties = properties.finish().map_err(|key| {
+    properties.finish().map_err(|key| {
         let key = quoted(&key);
         Fault::new(json.at(), format!("{key} is there twice in `data`"))
     })?;
-    let quantity = quantity.unwrap_or(EventQuantity::Absent);
-    Ok(Data {
-        quantity,
-        properties,
-    })
+    data.quantity = quantity.unwrap_or(EventQuantity::Absent);
+    Ok(())
 }
 
 fn quantity_of(value: Value<'_>) -> EventQuantity<'_> {

@@ -11,14 +11,26 @@ use std::borrow::Cow;
 /// Up to here every pair of keys is compared; above, the keys are sorted.
 const PAIRWISE_KEYS: usize = 16;
 
-/// Properties of one event, being read.
-#[derive(Debug, Default)]
-pub(super) struct PropertyList<'a> {
-    properties: Properties<'a>,
+/// Properties of one event, being read into their place: they are too large to be moved about.
+#[derive(Debug)]
+pub(super) struct PropertyList<'p, 'a> {
+    properties: &'p mut Properties<'a>,
     without_value: SmallVec<[Cow<'a, str>; 2]>,
 }
 
-impl<'a> PropertyList<'a> {
+impl<'p, 'a> PropertyList<'p, 'a> {
+    /// Reads into properties that are empty so far.
+    pub(super) fn into_place(properties: &'p mut Properties<'a>) -> Self {
+        debug_assert!(
+            properties.is_empty(),
+            "one event's properties are read once"
+        );
+        Self {
+            properties,
+            without_value: SmallVec::new(),
+        }
+    }
+
     /// Adds a key with its value; `None` is a null.
     pub(super) fn push(&mut self, key: Cow<'a, str>, value: Option<Cow<'a, str>>) {
         match value {
@@ -27,12 +39,9 @@ impl<'a> PropertyList<'a> {
         }
     }
 
-    /// The properties, or a key that was written twice.
-    pub(super) fn finish(self) -> Result<Properties<'a>, String> {
-        match self.duplicate() {
-            Some(key) => Err(key.to_owned()),
-            None => Ok(self.properties),
-        }
+    /// A key that was written twice.
+    pub(super) fn finish(self) -> Result<(), String> {
+        self.duplicate().map_or(Ok(()), |key| Err(key.to_owned()))
     }
 
     fn duplicate(&self) -> Option<&str> {

@@ -48,7 +48,7 @@ fn take<'a>(
         Step::Tenant(text) => event.tenant = read_text(text, cursor)?.unwrap_or_default(),
         Step::Time(time) => event.time = read_time(time, cursor)?,
         Step::Quantity(number) => event.quantity = read_number(number, cursor)?,
-        Step::Properties(map) => event.properties = read_map(map, cursor)?,
+        Step::Properties(map) => read_map(map, cursor, &mut event.properties)?,
         Step::Skip(node) => skip(cursor, &plan.schema, *node)?,
     }
     Ok(())
@@ -123,11 +123,15 @@ fn unscaled(bytes: &[u8], sign: u8) -> Option<i128> {
     fits.then(|| i128::from_be_bytes(wide))
 }
 
-fn read_map<'a>(map: &OneOf<TextMap>, cursor: &mut Cursor<'a>) -> Result<Properties<'a>, Fault> {
+fn read_map<'a>(
+    map: &OneOf<TextMap>,
+    cursor: &mut Cursor<'a>,
+    properties: &mut Properties<'a>,
+) -> Result<(), Fault> {
     let TextMap::Values(value) = chosen(map, cursor)? else {
-        return Ok(Properties::new());
+        return Ok(());
     };
-    let mut properties = PropertyList::default();
+    let mut properties = PropertyList::into_place(properties);
     while let Some(Block { count, length }) = cursor.block()? {
         let start = cursor.at();
         for _ in 0..count {

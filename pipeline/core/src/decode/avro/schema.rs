@@ -5,7 +5,7 @@
 //! a field can do without it is the plan's to judge.
 
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod logical;
 mod name;
@@ -138,7 +138,7 @@ impl Kind {
 struct Parser {
     nodes: Vec<Node>,
     /// Named types by full name.
-    named: HashMap<String, NodeId>,
+    named: BTreeMap<String, NodeId>,
 }
 
 impl Parser {
@@ -223,7 +223,7 @@ impl Parser {
             fields: Vec::new(),
         })?;
         let mut fields: Vec<Field> = Vec::with_capacity(list.len());
-        let mut names = std::collections::HashSet::new();
+        let mut names = BTreeSet::new();
         for json in list {
             let field = self.field(json, name::namespace_of(&name), &name)?;
             if !names.insert(field.name.clone()) {
@@ -269,7 +269,7 @@ impl Parser {
             return Err(format!("the enum `{name}` has no list of symbols"));
         };
         let mut symbols: Vec<String> = Vec::with_capacity(list.len());
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = BTreeSet::new();
         for symbol in list {
             let symbol = symbol.as_str().unwrap_or_default();
             name::check_simple(symbol)?;

@@ -9,8 +9,11 @@ pub(super) fn defined(object: &Map<String, Value>, enclosing: &str) -> Result<St
     };
     let namespace = object.get("namespace").and_then(Value::as_str);
     let full = full(name, namespace.unwrap_or(enclosing))?;
-    if super::Kind::primitive(&full).is_some() {
-        return Err(format!("`{full}` is the name of a primitive type"));
+    let simple = full
+        .rsplit_once('.')
+        .map_or(full.as_str(), |(_, simple)| simple);
+    if super::Kind::primitive(simple).is_some() {
+        return Err(format!("`{simple}` is the name of a primitive type"));
     }
     Ok(full)
 }
