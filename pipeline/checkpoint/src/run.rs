@@ -13,7 +13,8 @@
 //! header     magic "meterrun" (8 bytes), format u32
 //! id page    count u16, note width u16, count × id u128, notes
 //!            notes: count × note of that width; for width 0xffff: count × length u16, then bytes
-//! bucket pg  entries up to the page's end: version u64, key length u16, state length u16, key, state
+//! bucket     entries up to the page's end: version u64, key length u16, state length u16, key,
+//! page       state
 //! filter     kind u8: 0 = none, "perhaps" for every key;
 //!            1 = BinaryFuse8: seed u64, segment length u32, mask u32, segment count length u32,
 //!            fingerprints

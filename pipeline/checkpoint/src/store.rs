@@ -53,8 +53,8 @@ struct Opened {
 impl Store {
     /// Opens the store at a URL: `file:///absolute/folder`, made where it is missing.
     ///
-    /// The second argument is the folder that runs of a store without local files will be brought to; local
-    /// stores are read in place and leave it alone.
+    /// The second argument is the folder that runs of a store without local files will be brought
+    /// to; local stores are read in place and leave it alone.
     ///
     /// # Errors
     /// [`StoreError::Url`] for other schemes, [`StoreError::Io`] where the folder cannot be made.
