@@ -167,16 +167,28 @@ impl Error {
 pub struct Cause(String);
 
 impl Cause {
-    fn new(text: &str) -> Self {
-        let end = text.floor_char_boundary(CAUSE_BYTES);
-        Self(text[..end].to_owned())
+    /// The error with everything behind it that its own text leaves out.
+    fn of(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut inner = error.source();
+        while let Some(error) = inner {
+            let more = error.to_string();
+            if !text.ends_with(&more) {
+                text = format!("{text}: {more}");
+            }
+            inner = error.source();
+        }
+        let mut ends = (0..=text.len().min(CAUSE_BYTES)).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        Self(text)
     }
 }
 
 /// Gives a failed request its place: the one decision on what is tried again.
 pub(crate) fn classify(action: String, error: &clickhouse::error::Error) -> Error {
     use clickhouse::error::Error as Client;
-    let source = Cause::new(&error.to_string());
+    let source = Cause::of(error);
     match error {
         Client::BadResponse(text) => match exception_code(text) {
             Some(code) => by_code(code, action, source),
@@ -257,8 +269,12 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_bounded() {
-        let cause = Cause::new(&"ä".repeat(CAUSE_BYTES));
-        assert_eq!(cause.to_string().len(), CAUSE_BYTES);
+    fn causes_are_whole_and_bounded() {
+        let inner = std::io::Error::other("connection refused");
+        let error = Client::Network(Box::new(Client::Other(Box::new(inner))));
+        let text = Cause::of(&error).to_string();
+        assert_eq!(text, "network error: connection refused");
+        let long = Client::BadResponse("ä".repeat(CAUSE_BYTES));
+        assert!((CAUSE_BYTES - 1..=CAUSE_BYTES).contains(&Cause::of(&long).to_string().len()));
     }
 }

@@ -13,7 +13,7 @@ use meterline_core::position::LogPartition;
 use meterline_core::time::Level;
 use meterline_schemas::rows::{DeadLetterRow, ProgressRow, bucket_table};
 
-/// Most bytes of originals in one INSERT of dead letters, give or take one.
+/// Most bytes of one INSERT of dead letters, give or take a row.
 const DEAD_LETTER_BYTES: usize = 16 << 20;
 
 /// What an insert of buckets came to.
@@ -106,10 +106,7 @@ impl ClickHouse {
         &self,
         table: &str,
         rows: &[T],
-    ) -> clickhouse::error::Result<()>
-    where
-        for<'a> T: clickhouse::Row<Value<'a> = T>,
-    {
+    ) -> clickhouse::error::Result<()> {
         let mut insert = self.client().insert::<T>(table).await?;
         for row in rows {
             insert.write(row).await?;
@@ -124,11 +121,51 @@ fn bounded(rows: &[DeadLetterRow]) -> impl Iterator<Item = &[DeadLetterRow]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let full = rest.iter().position(|row| {
-            bytes += row.original.len();
+            bytes += size(row);
             bytes >= DEAD_LETTER_BYTES
         });
         let (first, after) = rest.split_at(full.map_or(rest.len(), |place| place + 1));
         rest = after;
         (!first.is_empty()).then_some(first)
     })
+}
+
+/// Bytes of the parts of a dead letter that can be large.
+fn size(row: &DeadLetterRow) -> usize {
+    let headers = row.headers.iter().map(|(n, v)| n.len() + v.len());
+    row.original.len() + row.key.len() + row.detail.len() + headers.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meterline_core::position::{Stamp, TopicId};
+    use meterline_core::reason::{Reason, Rejection};
+    use meterline_core::time::LogTime;
+    use meterline_schemas::rows::DeadRecord;
+
+    #[test]
+    fn dead_letters_are_split_and_none_is_left_out() {
+        let payload = vec![0; 64 << 10];
+        let log_partition = LogPartition {
+            topic_id: TopicId(1),
+            partition: 0,
+        };
+        let row = DeadLetterRow::new(
+            "usage.events",
+            log_partition,
+            Stamp::default(),
+            LogTime(0),
+            &Rejection::new(Reason::TooLarge, ""),
+            DeadRecord {
+                key: None,
+                headers: &[],
+                payload: Some(&payload),
+            },
+        );
+        let rows = vec![row; 600];
+        let parts: Vec<_> = bounded(&rows).map(<[_]>::len).collect();
+        assert_eq!(parts, [256, 256, 88]);
+        assert_eq!(bounded(&[]).count(), 0);
+    }
 }

@@ -1,2 +1,16 @@
-//! x
-fn main(){}
+//! The sink against the real ClickHouse engine.
+//!
+//! Rules: one test binary; it starts its own stack on a free port and stops only what it started;
+//! every test makes a database of its own, so tests run side by side; faults are limited to the
+//! test's database; nothing sleeps, what is waited for is asked for.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod failures;
+mod fixtures;
+mod migrate;
+mod queries;
+mod rows;
+mod stack;
+mod stamps;
+mod views;

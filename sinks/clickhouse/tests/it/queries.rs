@@ -1,0 +1,164 @@
+//! The queries of the commands: filters, pages, hostile values.
+
+use crate::fixtures::{NEW_YEAR, dead_letter, partition, row, series};
+use crate::stack::Database;
+use meterline_clickhouse::{BusiestFilter, ClickHouse, DeadLetterFilter, UsageFilter};
+use meterline_core::bucket::Kind;
+use meterline_core::catalog::Aggregation;
+use meterline_core::reason::Reason;
+use meterline_core::time::{EventTime, Hour, Level, LogTime};
+use meterline_schemas::rows::{ReasonCount, TenantEvents, UsageRow};
+
+/// A tenant that would change the meaning of a glued statement.
+const HOSTILE: &str = "' OR 1=1 -- ?\\'\n{x:String}";
+
+fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter<'a> {
+    UsageFilter {
+        level: Level::Hour,
+        tenant,
+        meter: None,
+        from: NEW_YEAR.start(),
+        to: Hour(NEW_YEAR.0 + 3).start(),
+        after,
+        limit: 4,
+    }
+}
+
+pub(crate) fn all_dead_letters(limit: u32) -> DeadLetterFilter<'static> {
+    DeadLetterFilter {
+        reason: None,
+        tenant: None,
+        since: None,
+        after: None,
+        limit,
+    }
+}
+
+/// Two meters over five hours; `tokens` in three parts, one of them with a hostile name.
+async fn insert_usage(sink: &ClickHouse, tenant: &str) {
+    let mut rows = Vec::new();
+    for hour in (NEW_YEAR.0..).take(5).map(Hour) {
+        let calls = series(tenant, "calls", Aggregation::Count, &[]);
+        rows.push(row(&calls, Level::Hour, hour, 1));
+        for model in ["a", "b", HOSTILE] {
+            let tokens = series(tenant, "tokens", Aggregation::Count, &[("model", model)]);
+            rows.push(row(&tokens, Level::Hour, hour, 2));
+        }
+        let mut whole = series(tenant, "tokens", Aggregation::Count, &[]);
+        whole.kind = Kind::Whole;
+        rows.push(row(&whole, Level::Hour, hour, 6));
+    }
+    sink.insert_buckets(Level::Hour, partition(0), &rows)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn usage_comes_in_pages_without_gaps_or_repeats() {
+    let (_database, sink) = Database::migrated().await;
+    insert_usage(&sink, "acme").await;
+    insert_usage(&sink, HOSTILE).await;
+    for tenant in ["acme", HOSTILE] {
+        let mut found: Vec<UsageRow> = Vec::new();
+        loop {
+            let page = sink
+                .usage(&usage_filter(tenant, found.last()))
+                .await
+                .unwrap();
+            let is_last = page.len() < 4;
+            found.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        let keys: Vec<_> = found
+            .iter()
+            .map(|row| (row.meter.clone(), row.window_start, row.dimensions.clone()))
+            .collect();
+        assert_eq!(keys.len(), 3 + 3 * 3);
+        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+        assert!(found.iter().all(|row| row.tenant == tenant));
+    }
+}
+
+#[tokio::test]
+async fn usage_is_filtered_by_meter_and_time() {
+    let (_database, sink) = Database::migrated().await;
+    insert_usage(&sink, "acme").await;
+    let mut filter = usage_filter("acme", None);
+    filter.meter = Some("calls");
+    // A moment after the first window's start leaves that window out.
+    filter.from = EventTime(NEW_YEAR.start().0 + 1);
+    let found = sink.usage(&filter).await.unwrap();
+    let starts: Vec<_> = found.iter().map(|row| row.window_start.hour().0).collect();
+    assert_eq!(starts, [NEW_YEAR.0 + 1, NEW_YEAR.0 + 2]);
+    assert_eq!(sink.usage(&usage_filter("nobody", None)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn busiest_tenants_count_no_event_twice() {
+    let (_database, sink) = Database::migrated().await;
+    insert_usage(&sink, "acme").await;
+    let calls = series(HOSTILE, "calls", Aggregation::Count, &[]);
+    let rows = [row(&calls, Level::Hour, NEW_YEAR, 30)];
+    sink.insert_buckets(Level::Hour, partition(1), &rows)
+        .await
+        .unwrap();
+    let mut filter = BusiestFilter {
+        level: Level::Hour,
+        meter: None,
+        from: NEW_YEAR.start(),
+        to: Hour(NEW_YEAR.0 + 5).start(),
+        limit: 10,
+    };
+    let ranked = |tenant: &str, events| TenantEvents {
+        tenant: tenant.into(),
+        events,
+    };
+    let found = sink.busiest_tenants(&filter).await.unwrap();
+    assert_eq!(found, [ranked("acme", 35), ranked(HOSTILE, 30)]);
+    filter.meter = Some("calls");
+    let found = sink.busiest_tenants(&filter).await.unwrap();
+    assert_eq!(found, [ranked(HOSTILE, 30), ranked("acme", 5)]);
+    filter.limit = 1;
+    assert_eq!(sink.busiest_tenants(&filter).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_are_filtered_and_paged_newest_first() {
+    let (_database, sink) = Database::migrated().await;
+    let rows: Vec<_> = (0..10)
+        .map(|offset| match offset % 3 {
+            0 => dead_letter(offset, Reason::Malformed, HOSTILE),
+            _ => dead_letter(offset, Reason::TooLate, "acme"),
+        })
+        .collect();
+    sink.insert_dead_letters(&rows).await.unwrap();
+    let offsets = async |filter: &DeadLetterFilter<'_>| -> Vec<u64> {
+        let found = sink.dead_letters(filter).await.unwrap();
+        found.iter().map(|row| row.offset).collect()
+    };
+    let all = all_dead_letters(6);
+    assert_eq!(offsets(&all).await, [9, 8, 7, 6, 5, 4]);
+    let mut next = all;
+    next.after = Some(&rows[4]);
+    assert_eq!(offsets(&next).await, [3, 2, 1, 0]);
+    let mut malformed = all;
+    malformed.reason = Some(Reason::Malformed);
+    assert_eq!(offsets(&malformed).await, [9, 6, 3, 0]);
+    malformed.tenant = Some("acme");
+    assert_eq!(offsets(&malformed).await, [0u64; 0]);
+    let mut hostile = all;
+    hostile.tenant = Some(HOSTILE);
+    hostile.since = Some(LogTime(rows[5].log_time.0));
+    assert_eq!(offsets(&hostile).await, [9, 6]);
+    let count = |reason: Reason, count| ReasonCount {
+        reason: reason.name().into(),
+        count,
+    };
+    let counts = sink.dead_letter_counts().await.unwrap();
+    assert_eq!(
+        counts,
+        [count(Reason::TooLate, 6), count(Reason::Malformed, 4)]
+    );
+}
