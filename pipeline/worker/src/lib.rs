@@ -1,1 +1,81 @@
 //! The rollup stage: consumer, flush, checkpoints, halts, health.
+//!
+//! A worker process owns some partitions of the usage log and folds each on a thread of its own
+//! ([`meterline_core::fold::Partition`]), publishes absolute values, and takes checkpoints. It
+//! needs no lock and no fence: two workers on one partition write the same values, so ownership
+//! is a performance hint. What it refuses: to guess a position, to take a lookup that failed for
+//! "absent", to go past a record that it cannot judge.
+
+mod consumer;
+mod health;
+mod http;
+mod metrics;
+mod partition;
+mod rollup;
+mod settings;
+mod shared;
+mod stage;
+
+pub use consumer::ConsumerError;
+pub use health::{PartitionState, PartitionStatus, StatusReport};
+pub use http::ListenError;
+pub use rollup::RollupError;
+pub use settings::{MIN_DEAD_LETTERS_BYTES, MIN_TICK_INTERVAL};
+pub use settings::{RollupSettings, Settings, SettingsError};
+pub use stage::{Stage, StageError};
+
+use health::Board;
+use metrics::Metrics;
+use shared::Shared;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A worker process cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting that cannot be run with.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Health and metrics cannot be served.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No stage was named.
+    #[error("no stage is named; this binary runs: rollup")]
+    NoStage,
+    /// The rollup stage cannot run.
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+}
+
+/// Runs the stages until `shutdown` is ready, then drains and returns.
+///
+/// What may pass (Kafka, ClickHouse or the catalog not there yet) is waited for, and said on
+/// `/health/ready`. Needs a multi-threaded tokio runtime.
+///
+/// # Errors
+/// [`RunError`], where waiting cannot help.
+pub async fn run(
+    settings: Settings,
+    stages: &[Stage],
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    settings.rollup.check()?;
+    if stages.is_empty() {
+        return Err(RunError::NoStage);
+    }
+    let shared = Arc::new(Shared {
+        topic: settings.kafka.topics().usage_events(),
+        board: Board::new(settings.rollup.progress_timeout, Instant::now()),
+        metrics: Metrics::new(),
+        settings,
+    });
+    let server = match shared.settings.http_listen {
+        Some(address) => Some(http::serve(address, Arc::clone(&shared)).await?),
+        None => None,
+    };
+    let result = rollup::run(shared, shutdown).await;
+    if let Some(server) = server {
+        server.abort();
+    }
+    Ok(result?)
+}

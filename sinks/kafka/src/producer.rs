@@ -6,7 +6,7 @@
 use crate::error::{Error, SendError};
 use crate::settings::Settings;
 use futures::channel::oneshot::Canceled;
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::{FuturesUnordered, TryStreamExt};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -173,11 +173,16 @@ impl Producer {
         &self,
         records: impl IntoIterator<Item = Outgoing<'a>>,
     ) -> Result<(), SendError> {
-        futures::stream::iter(records)
-            .map(|record| self.send(record))
-            .buffer_unordered(MAX_BATCH_IN_FLIGHT)
-            .try_for_each(|_| async { Ok(()) })
-            .await
+        // A plain loop: the future of an equivalent stream could not be given to a task.
+        let mut in_flight = FuturesUnordered::new();
+        for record in records {
+            if in_flight.len() == MAX_BATCH_IN_FLIGHT {
+                in_flight.try_next().await?;
+            }
+            in_flight.push(self.send(record));
+        }
+        while in_flight.try_next().await?.is_some() {}
+        Ok(())
     }
 
     /// [`Producer::send_all`] for a plain thread. Never call it from an async task.

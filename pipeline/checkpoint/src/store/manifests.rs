@@ -135,7 +135,8 @@ impl Store {
     }
 
     async fn check_files(&self, files: &[FileRef]) -> Result<(), StoreError> {
-        let checks = files.iter().map(|file| self.check_file(file));
+        // Made first: a lazy iterator in the stream would keep the future from being sent to a task.
+        let checks: Vec<_> = files.iter().map(|file| self.check_file(file)).collect();
         futures::stream::iter(checks)
             .buffer_unordered(REQUESTS_MAX)
             .try_for_each(|()| async { Ok(()) })

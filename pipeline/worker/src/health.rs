@@ -1,0 +1,374 @@
+//! What a worker process knows of its own state: for readiness, for `status`, for people.
+//!
+//! Ready means progress, not merely alive. Everything that writes here does so about once a
+//! second; nothing that decides a result reads here.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long something that the process needs may fail before the process is not ready: longer
+/// than one retry, shorter than anybody waits for an answer.
+const FAILING: Duration = Duration::from_secs(5);
+
+/// How long the consumer's own thread may be silent before the process counts as dead: far above
+/// its polling and any call that it makes, each of which is bounded.
+const BEAT: Duration = Duration::from_secs(120);
+
+/// Something outside of the process that it needs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Need {
+    /// Kafka's brokers.
+    Kafka,
+    /// ClickHouse.
+    ClickHouse,
+    /// The control log.
+    Control,
+    /// The checkpoint store.
+    Checkpoints,
+}
+
+impl Need {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::ClickHouse => "clickhouse",
+            Self::Control => "control log",
+            Self::Checkpoints => "checkpoint store",
+        }
+    }
+}
+
+/// What a partition does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionState {
+    /// Its state is being read from the checkpoint store, or waits for that.
+    #[default]
+    Loading,
+    /// It folds records, or waits for some at the log's end.
+    Running,
+    /// It takes no records until what it has is flushed.
+    Paused,
+    /// It waits at one record; this ends by itself.
+    Stalled,
+    /// It stopped; a person must decide.
+    Halted,
+    /// It was taken away and writes what it has.
+    Draining,
+}
+
+/// One partition, as `GET /status` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PartitionStatus {
+    /// The partition's number.
+    pub partition: u32,
+    /// What it does.
+    pub state: PartitionState,
+    /// Why it does not run; for halts and stalls beginning with their name.
+    pub reason: Option<String>,
+    /// Number of verdicts applied.
+    pub epoch: u16,
+    /// The next record to fold.
+    pub position: u64,
+    /// The log's end, as it was last asked for.
+    pub log_end: Option<u64>,
+    /// Records from the position to the log's end.
+    pub lag_records: u64,
+    /// Running maximum of append times: milliseconds since 1970-01-01 UTC.
+    pub log_time: i64,
+    /// Hours that end at or before this are sealed: microseconds since 1970-01-01 UTC.
+    pub sealed_to: i64,
+    /// Hour rows, totals and dead letters are acknowledged up to here.
+    pub complete_to: u64,
+    /// Day and month rows are acknowledged up to here.
+    pub levels_to: u64,
+    /// Catalog version in force.
+    pub catalog_version: u32,
+    /// Position of the newest checkpoint that this process knows.
+    pub checkpoint_offset: Option<u64>,
+    /// Seconds since that checkpoint was written or loaded.
+    pub checkpoint_age_seconds: Option<u64>,
+}
+
+/// A worker process, as `GET /status` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The process's name.
+    pub instance: String,
+    /// Its consumer group.
+    pub group: String,
+    /// The usage topic.
+    pub topic: String,
+    /// Why the process is not ready; empty where it is.
+    pub problems: Vec<String>,
+    /// The partitions that it owns.
+    pub partitions: Vec<PartitionStatus>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ticket: u64,
+    status: PartitionStatus,
+    moved_at: Instant,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Option<String>,
+    tickets: u64,
+    partitions: BTreeMap<u32, Entry>,
+    failing: BTreeMap<Need, (Instant, String)>,
+    beat: Instant,
+}
+
+/// The process's knowledge of itself.
+#[derive(Debug)]
+pub(crate) struct Board {
+    inner: Mutex<Inner>,
+    progress_timeout: Duration,
+}
+
+impl Board {
+    /// A process that has just started.
+    pub(crate) fn new(progress_timeout: Duration, now: Instant) -> Self {
+        let inner = Inner {
+            phase: Some("starting".to_owned()),
+            tickets: 0,
+            partitions: BTreeMap::new(),
+            failing: BTreeMap::new(),
+            beat: now,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            progress_timeout,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every write leaves the board whole, so a panic elsewhere does not spoil it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the process waits for; `None` once it runs.
+    pub(crate) fn phase(&self, phase: Option<&str>) {
+        self.lock().phase = phase.map(str::to_owned);
+    }
+
+    /// The consumer's thread lives.
+    pub(crate) fn beat(&self, now: Instant) {
+        self.lock().beat = now;
+    }
+
+    /// Something that the process needs answered.
+    pub(crate) fn works(&self, need: Need) {
+        self.lock().failing.remove(&need);
+    }
+
+    /// Something that the process needs did not answer.
+    pub(crate) fn fails(&self, need: Need, why: &str, now: Instant) {
+        let mut inner = self.lock();
+        let entry = inner.failing.entry(need);
+        entry.or_insert_with(|| (now, String::new())).1 = why.to_owned();
+    }
+
+    /// The partition was assigned; the ticket marks what this assignment reports.
+    pub(crate) fn enter(&self, partition: u32, now: Instant) -> u64 {
+        let mut inner = self.lock();
+        inner.tickets += 1;
+        let entry = Entry {
+            ticket: inner.tickets,
+            status: PartitionStatus {
+                partition,
+                ..PartitionStatus::default()
+            },
+            moved_at: now,
+        };
+        inner.partitions.insert(partition, entry);
+        inner.tickets
+    }
+
+    /// The assignment ended; nothing happens where a newer one has begun.
+    pub(crate) fn leave(&self, partition: u32, ticket: u64) -> bool {
+        let mut inner = self.lock();
+        let is_current = inner.partitions.get(&partition).map(|e| e.ticket) == Some(ticket);
+        if is_current {
+            inner.partitions.remove(&partition);
+        }
+        is_current
+    }
+
+    /// Changes what an assignment reports; nothing happens where a newer one has begun.
+    pub(crate) fn report(
+        &self,
+        partition: u32,
+        ticket: u64,
+        now: Instant,
+        change: impl FnOnce(&mut PartitionStatus),
+    ) {
+        let mut inner = self.lock();
+        let entry = inner.partitions.get_mut(&partition);
+        let Some(entry) = entry.filter(|e| e.ticket == ticket) else {
+            return;
+        };
+        let before = entry.status.position;
+        change(&mut entry.status);
+        let status = &mut entry.status;
+        status.lag_records = status
+            .log_end
+            .map_or(0, |end| end.saturating_sub(status.position));
+        if status.position != before || status.lag_records == 0 {
+            entry.moved_at = now;
+        }
+    }
+
+    /// Number of partitions that the process owns.
+    pub(crate) fn owned(&self) -> usize {
+        self.lock().partitions.len()
+    }
+
+    /// The partitions that the process owns, with the ticket of each.
+    pub(crate) fn tickets(&self) -> Vec<(u32, u64)> {
+        let inner = self.lock();
+        let tickets = inner.partitions.iter().map(|(p, e)| (*p, e.ticket));
+        tickets.collect()
+    }
+
+    /// The partitions, as `status` shows them.
+    pub(crate) fn partitions(&self) -> Vec<PartitionStatus> {
+        let inner = self.lock();
+        inner
+            .partitions
+            .values()
+            .map(|e| e.status.clone())
+            .collect()
+    }
+
+    /// Whether the consumer's thread lives.
+    pub(crate) fn is_live(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.lock().beat) < BEAT
+    }
+
+    /// Why the process is not ready; empty where it is.
+    pub(crate) fn problems(&self, now: Instant) -> Vec<String> {
+        let inner = self.lock();
+        let mut problems: Vec<_> = inner.phase.iter().cloned().collect();
+        for (need, (since, why)) in &inner.failing {
+            let failing = now.saturating_duration_since(*since);
+            if failing >= FAILING {
+                let seconds = failing.as_secs();
+                problems.push(format!("{} failing for {seconds} s: {why}", need.name()));
+            }
+        }
+        for entry in inner.partitions.values() {
+            problems.extend(self.problem_of(entry, now));
+        }
+        problems
+    }
+
+    fn problem_of(&self, entry: &Entry, now: Instant) -> Option<String> {
+        let status = &entry.status;
+        let name = format!("partition {}", status.partition);
+        let why = status.reason.as_deref().unwrap_or_default();
+        match status.state {
+            PartitionState::Halted => Some(format!("{name} is halted: {why}")),
+            PartitionState::Stalled => Some(format!("{name} is stalled: {why}")),
+            PartitionState::Paused => Some(format!("{name} is paused: {why}")),
+            PartitionState::Loading => Some(format!("{name} is loading {why}")),
+            PartitionState::Draining => None,
+            PartitionState::Running => {
+                let still = now.saturating_duration_since(entry.moved_at);
+                let lag = status.lag_records;
+                (still >= self.progress_timeout && lag > 0).then(|| {
+                    let seconds = still.as_secs();
+                    format!("{name} has {lag} records to fold and has not moved for {seconds} s")
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    fn running(start: Instant) -> (Board, u64) {
+        let board = Board::new(TIMEOUT, start);
+        board.phase(None);
+        let ticket = board.enter(3, start);
+        board.report(3, ticket, start, |s| s.state = PartitionState::Running);
+        (board, ticket)
+    }
+
+    #[test]
+    fn a_process_that_waits_says_for_what() {
+        let now = Instant::now();
+        let board = Board::new(TIMEOUT, now);
+        board.phase(Some("waiting for a catalog"));
+        assert_eq!(board.problems(now), ["waiting for a catalog"]);
+        board.phase(None);
+        assert!(board.problems(now).is_empty());
+    }
+
+    #[test]
+    fn lag_without_progress_is_not_ready_and_progress_is() {
+        let start = Instant::now();
+        let (board, ticket) = running(start);
+        board.report(3, ticket, start, |s| s.log_end = Some(10));
+        let later = start + TIMEOUT;
+        assert!(board.problems(later - Duration::from_millis(1)).is_empty());
+        assert_eq!(
+            board.problems(later),
+            ["partition 3 has 10 records to fold and has not moved for 30 s"]
+        );
+        board.report(3, ticket, later, |s| s.position = 4);
+        assert!(board.problems(later).is_empty());
+        assert_eq!(board.partitions()[0].lag_records, 6);
+    }
+
+    #[test]
+    fn an_idle_partition_at_its_end_is_ready() {
+        let start = Instant::now();
+        let (board, ticket) = running(start);
+        board.report(3, ticket, start, |s| {
+            (s.position, s.log_end) = (10, Some(10))
+        });
+        assert!(board.problems(start + 10 * TIMEOUT).is_empty());
+        board.report(3, ticket, start + 10 * TIMEOUT, |s| s.log_end = Some(11));
+        let soon = start + 10 * TIMEOUT + Duration::from_secs(1);
+        assert!(
+            board.problems(soon).is_empty(),
+            "the record is one second old"
+        );
+    }
+
+    #[test]
+    fn short_failures_of_others_are_not_ours() {
+        let start = Instant::now();
+        let (board, _) = running(start);
+        board.fails(Need::ClickHouse, "refused", start);
+        assert!(board.problems(start).is_empty());
+        board.fails(Need::ClickHouse, "timed out", start + FAILING);
+        assert_eq!(
+            board.problems(start + FAILING),
+            ["clickhouse failing for 5 s: timed out"]
+        );
+        board.works(Need::ClickHouse);
+        assert!(board.problems(start + FAILING).is_empty());
+    }
+
+    #[test]
+    fn an_old_assignment_cannot_speak_for_a_new_one() {
+        let now = Instant::now();
+        let (board, old) = running(now);
+        let new = board.enter(3, now);
+        board.report(3, old, now, |s| s.position = 99);
+        assert!(!board.leave(3, old));
+        assert_eq!(board.partitions()[0].position, 0);
+        assert!(board.leave(3, new));
+        assert_eq!(board.owned(), 0);
+    }
+}

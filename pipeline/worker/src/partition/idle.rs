@@ -1,0 +1,272 @@
+//! The end of the log: ticks, pointers, and what the broker says of the log's bounds.
+//!
+//! Log time must move for windows to close, so the owner writes a tick at the end of an idle log,
+//! and nowhere else. A catalog version that is newer than the partition's is pointed at; copies
+//! by others race, and do no harm.
+
+use super::Exit;
+use super::thread::Thread;
+use crate::health::Need;
+use meterline_core::halt::Halt;
+use meterline_core::position::{Offset, TopicId};
+use meterline_kafka::TopicDescription;
+use std::time::{Duration, Instant};
+
+/// A pointer that was written is given this long to come back before it is written again.
+const POINTER_WAIT: Duration = Duration::from_secs(30);
+
+/// How long one question to the brokers may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long writing a tick or pointer may take before it is left to the next time.
+const WRITE: Duration = Duration::from_secs(20);
+
+/// What a partition knows of its log's end.
+#[derive(Debug)]
+pub(super) struct Idle {
+    is_at_end: bool,
+    /// The end was reached since the last report.
+    has_reached_end: bool,
+    /// When the last record came, or the last tick was written.
+    quiet_since: Instant,
+    /// Catalog version that was pointed at, and when.
+    pointed: Option<(u32, Instant)>,
+    /// The broker refused the position: ask it for the log's bounds.
+    pub(super) must_check_log: bool,
+}
+
+impl Idle {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            is_at_end: false,
+            has_reached_end: false,
+            quiet_since: now,
+            pointed: None,
+            must_check_log: false,
+        }
+    }
+
+    /// A record came; the moment is that of reaching the end after it, which is what counts.
+    pub(super) fn saw_record(&mut self) {
+        self.is_at_end = false;
+    }
+
+    /// The broker has no more records for now.
+    pub(super) fn reached_end(&mut self, now: Instant) {
+        if !self.is_at_end {
+            self.is_at_end = true;
+            self.quiet_since = now;
+        }
+        self.has_reached_end = true;
+    }
+
+    /// Whether the end was reached since this was last asked.
+    pub(super) fn take_reached_end(&mut self) -> bool {
+        std::mem::take(&mut self.has_reached_end)
+    }
+
+    fn is_tick_due(&mut self, interval: Duration, now: Instant) -> bool {
+        let is_due = self.is_at_end && now.saturating_duration_since(self.quiet_since) >= interval;
+        if is_due {
+            self.quiet_since = now;
+        }
+        is_due
+    }
+
+    fn is_pointer_due(&mut self, version: u32, now: Instant) -> bool {
+        let is_due = match self.pointed {
+            Some((pointed, at)) if pointed == version => {
+                self.is_at_end && now.saturating_duration_since(at) >= POINTER_WAIT
+            }
+            _ => true,
+        };
+        if is_due {
+            self.pointed = Some((version, now));
+        }
+        is_due
+    }
+}
+
+impl Thread {
+    /// Writes ticks and pointers that are due, and asks for the log's bounds where needed.
+    pub(super) fn keep_log_moving(&mut self, now: Instant) -> Result<(), Exit> {
+        if self.idle.must_check_log {
+            self.check_log()?;
+        }
+        if self.waiting.is_some() {
+            return Ok(());
+        }
+        self.point_at_newest_catalog(now);
+        let interval = self.edges.shared.settings.rollup.tick_interval;
+        if self.idle.is_tick_due(interval, now) {
+            let partition = self.log_partition.partition;
+            self.write("tick", move |log| log.tick(partition, WRITE));
+        }
+        Ok(())
+    }
+
+    fn point_at_newest_catalog(&mut self, now: Instant) {
+        let in_force = self.partition.catalog().version;
+        let Some(newest) = self.view.catalog().filter(|c| c.version > in_force) else {
+            return;
+        };
+        if self.idle.is_pointer_due(newest.version, now) {
+            let (newest, partition) = (std::sync::Arc::clone(newest), self.log_partition.partition);
+            self.write("pointer", move |log| {
+                log.place_in(&newest, &[partition], WRITE)
+            });
+        }
+    }
+
+    fn write(
+        &mut self,
+        what: &'static str,
+        write: impl FnOnce(
+            &meterline_control::ControlLog,
+        ) -> Result<(), meterline_control::ControlError>
+        + Send
+        + 'static,
+    ) {
+        let (control, partition) = (self.edges.control.clone(), self.log_partition.partition);
+        let write = async move {
+            if let Err(error) = control.off_thread(write).await {
+                let error = super::chain(&error);
+                tracing::warn!(
+                    partition,
+                    what,
+                    error,
+                    "failed to write, trying again later"
+                );
+            }
+        };
+        self.tasks.spawn_on(write, &self.edges.runtime);
+    }
+
+    /// The position was refused: is the log gone there, or shorter?
+    fn check_log(&mut self) -> Result<(), Exit> {
+        let shared = &self.edges.shared;
+        let partition = self.log_partition.partition;
+        match self
+            .edges
+            .admin
+            .watermarks(&shared.topic, partition, ANSWER)
+        {
+            Ok((low, high)) => {
+                self.idle.must_check_log = false;
+                let position = self.partition.position().offset;
+                judge_bounds(position, low, high).map_err(Exit::Halted)?;
+                let why = "the broker refused a position that it has".to_owned();
+                Err(Exit::Again(why))
+            }
+            Err(error) => {
+                let text = super::chain(&error);
+                shared.board.fails(Need::Kafka, &text, Instant::now());
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares the topic as it is now with what the partition was adopted as.
+    pub(super) fn check_topic(&mut self, now: Option<&TopicDescription>) -> Result<(), Exit> {
+        let partitions = self.partition.header(0).partitions;
+        judge_topic(now, self.edges.topic_id, partitions).map_err(Exit::Halted)
+    }
+}
+
+/// Whether a log that has the offsets from `low` to `high` can be read on from `position`.
+pub(super) fn judge_bounds(position: Offset, low: Offset, high: Offset) -> Result<(), Halt> {
+    if position < low {
+        return Err(Halt::LogGap(format!(
+            "the log begins at {low}, records from {position} on are gone; was retention shorter \
+             than the time nobody ran?"
+        )));
+    }
+    if position > high {
+        return Err(Halt::Truncated(format!(
+            "the log ends at {high}, records before {position} had been folded; did an unclean \
+             leader election lose them?"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the topic is still the one that was adopted.
+pub(super) fn judge_topic(
+    now: Option<&TopicDescription>,
+    topic_id: TopicId,
+    partitions: u32,
+) -> Result<(), Halt> {
+    let Some(now) = now else {
+        let text = format!("the topic with id {topic_id} is gone");
+        return Err(Halt::TopicChanged(text));
+    };
+    let name = &now.name;
+    if now.topic_id != topic_id {
+        return Err(Halt::TopicChanged(format!(
+            "topic {name} was made again: its id was {topic_id} and is {}",
+            now.topic_id
+        )));
+    }
+    if now.partition_count() != partitions {
+        return Err(Halt::PartitionsChanged(format!(
+            "topic {name} was adopted with {partitions} partitions and has {}; tenants are in \
+             other partitions now",
+            now.partition_count()
+        )));
+    }
+    if !now.config.log_append_time {
+        return Err(Halt::TimestampType(format!(
+            "topic {name} must have message.timestamp.type=LogAppendTime"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_come_at_the_end_of_an_idle_log_only() {
+        let start = Instant::now();
+        let interval = Duration::from_secs(30);
+        let mut idle = Idle::new(start);
+        assert!(
+            !idle.is_tick_due(interval, start + 2 * interval),
+            "not at the end"
+        );
+        idle.reached_end(start);
+        assert!(!idle.is_tick_due(interval, start + interval / 2));
+        assert!(idle.is_tick_due(interval, start + interval));
+        assert!(!idle.is_tick_due(interval, start + interval + interval / 2));
+        idle.saw_record();
+        assert!(
+            !idle.is_tick_due(interval, start + 9 * interval),
+            "records came"
+        );
+    }
+
+    #[test]
+    fn a_pointer_is_repeated_only_where_it_did_not_come_back() {
+        let start = Instant::now();
+        let mut idle = Idle::new(start);
+        assert!(idle.is_pointer_due(2, start));
+        assert!(
+            !idle.is_pointer_due(2, start + 2 * POINTER_WAIT),
+            "it may lie ahead"
+        );
+        idle.reached_end(start);
+        assert!(idle.is_pointer_due(2, start + 2 * POINTER_WAIT));
+        assert!(idle.is_pointer_due(3, start + 2 * POINTER_WAIT));
+    }
+
+    #[test]
+    fn positions_outside_of_the_log_halt() {
+        assert_eq!(judge_bounds(5, 5, 5), Ok(()));
+        assert_eq!(judge_bounds(4, 5, 9).expect_err("gone").name(), "log_gap");
+        assert_eq!(
+            judge_bounds(9, 5, 8).expect_err("short").name(),
+            "truncated"
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! Records into the fold: batches from the queue, pointers, verdicts, the clock, stalls.
+//!
+//! A record that cannot be folded yet is copied and waits outside of the queue, with nothing
+//! after it taken; the state is as if it had not been seen (INV-HALT).
+
+use super::record::{HeldRecord, RawRecord};
+use super::thread::Thread;
+use super::{Exit, headers, verdicts};
+use crate::consumer::QUEUE_WAIT;
+use crate::health::Need;
+use crate::shared::clock;
+use meterline_control::ControlError;
+use meterline_core::control::VerdictAction;
+use meterline_core::fold::Outcome;
+use meterline_core::halt::{Halt, Refusal, Stall};
+use meterline_core::position::{Offset, Stamp};
+use meterline_core::record::Placement;
+use meterline_core::time::{LogTime, Millis};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most records between two looks at the clock, the answers and what is due: some milliseconds
+/// of work, so that flushes stay punctual and a revoked partition stops at once.
+const BATCH: usize = 1_000;
+
+/// How often a record that waits is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long one reading of the control log to its end may take.
+const CONTROL_WAIT: Duration = Duration::from_secs(5);
+
+/// Log time that moves further than this at once is worth a loud line.
+const JUMP: Millis = Millis(24 * 3_600 * 1_000);
+
+/// A record that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    record: HeldRecord,
+    next: Instant,
+    /// Why; `None` where it names a control record that was not read yet.
+    pub(super) stall: Option<Stall>,
+}
+
+/// What the partition knows of verdicts on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rulings {
+    /// Offset of the verdict that it meets next.
+    pub(super) next: Option<Offset>,
+    /// The log time that a verdict gives to the next record.
+    pub(super) log_time: Option<LogTime>,
+    /// Records before this are skipped, because a verdict says so.
+    pub(super) skip_before: Offset,
+}
+
+impl Rulings {
+    /// What a verdict means for the records to come.
+    pub(super) fn apply(&mut self, action: &VerdictAction) {
+        match action {
+            VerdictAction::ContinueAt(offset) => self.skip_before = *offset,
+            VerdictAction::LogTime(log_time) => self.log_time = Some(*log_time),
+            VerdictAction::Partitions(_) => {}
+        }
+    }
+}
+
+impl Thread {
+    /// Folds what the queue has, up to one batch; waits a moment where it has nothing.
+    pub(super) fn take_batch(&mut self) -> Result<(), Exit> {
+        let gate = Arc::clone(&self.gate);
+        let entered = gate.enter();
+        let Some(queue) = entered.queue() else {
+            return Ok(());
+        };
+        let clock = clock();
+        let mut timeout = QUEUE_WAIT;
+        for _ in 0..BATCH {
+            if gate.is_closed() || self.waiting.is_some() {
+                break;
+            }
+            match queue.poll(timeout) {
+                None => break,
+                Some(Ok(message)) => self.take(&headers::read(&message), clock)?,
+                Some(Err(error)) => self.queue_failed(&error),
+            }
+            timeout = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn queue_failed(&mut self, error: &KafkaError) {
+        match error {
+            KafkaError::PartitionEOF(_) => self.idle.reached_end(Instant::now()),
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+            ) => self.idle.must_check_log = true,
+            _ => {
+                let partition = self.log_partition.partition;
+                tracing::warn!(partition, %error, "failed to read the partition, going on");
+            }
+        }
+    }
+
+    fn take(&mut self, raw: &RawRecord<'_>, clock: LogTime) -> Result<(), Exit> {
+        self.idle.saw_record();
+        let Some(header) = raw.control_header() else {
+            return self.offer(raw, None, clock);
+        };
+        match self.view.placement(header) {
+            Some(placement) => self.offer(raw, Some(&placement), clock),
+            None => {
+                self.hold(raw, None);
+                Ok(())
+            }
+        }
+    }
+
+    fn hold(&mut self, raw: &RawRecord<'_>, stall: Option<Stall>) {
+        let pause = if stall.is_some() {
+            RETRY
+        } else {
+            Duration::ZERO
+        };
+        self.waiting = Some(Waiting {
+            record: HeldRecord::copy(raw),
+            next: Instant::now() + pause,
+            stall,
+        });
+    }
+
+    /// Tries the record that waits again, once it is time.
+    pub(super) fn retry_waiting(&mut self, now: Instant) -> Result<(), Exit> {
+        let Some(waiting) = self.waiting.take_if(|waiting| now >= waiting.next) else {
+            return Ok(());
+        };
+        let raw = waiting.record.raw();
+        let Some(header) = raw.control_header() else {
+            return self.offer(&raw, None, clock());
+        };
+        match self.resolve(header).map_err(Exit::Halted)? {
+            Some(placement) => self.offer(&raw, Some(&placement), clock()),
+            None => {
+                self.hold(&raw, waiting.stall.clone());
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.next = now + RETRY;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the control log to the end that it has now; `None` while that cannot be done.
+    fn resolve(&mut self, header: &[u8]) -> Result<Option<Placement>, Halt> {
+        let board = &self.edges.shared.board;
+        match self.edges.control.placement(header, CONTROL_WAIT) {
+            Ok(placement) => {
+                board.works(Need::Control);
+                Ok(Some(placement))
+            }
+            Err(ControlError::Halted { source, .. }) => Err(source),
+            Err(error) => {
+                board.fails(Need::Control, &super::chain(&error), Instant::now());
+                Ok(None)
+            }
+        }
+    }
+
+    fn offer(
+        &mut self,
+        raw: &RawRecord<'_>,
+        placement: Option<&Placement>,
+        clock: LogTime,
+    ) -> Result<(), Exit> {
+        if self.rulings.next.is_some_and(|at| at <= raw.offset) {
+            self.meet_verdicts(raw.offset)?;
+        }
+        if raw.offset < self.rulings.skip_before {
+            return Ok(());
+        }
+        match self.fold(raw, placement, clock) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Halt(halt)) => Err(Exit::Halted(halt)),
+            Err(Refusal::Stall(stall)) => {
+                self.stalled(raw.offset, &stall);
+                self.hold(raw, Some(stall));
+                Ok(())
+            }
+        }
+    }
+
+    fn stalled(&self, offset: Offset, stall: &Stall) {
+        let shared = &self.edges.shared;
+        if matches!(stall, Stall::Lookup(_)) {
+            shared.metrics.lookup_failed(self.log_partition.partition);
+        }
+        let epoch = self.partition.position().epoch;
+        let partition = self.log_partition.partition;
+        let topic = &shared.topic;
+        tracing::debug!(topic, partition, offset, epoch, %stall, "a record waits");
+    }
+
+    fn fold(
+        &mut self,
+        raw: &RawRecord<'_>,
+        placement: Option<&Placement>,
+        clock: LogTime,
+    ) -> Result<(), Refusal> {
+        let append_time = self.append_time(raw, clock)?;
+        let before = self.partition.log_time();
+        if before.0 > 0 && append_time > before.after(JUMP) {
+            let partition = self.log_partition.partition;
+            let (offset, clock) = (raw.offset, clock.0);
+            let (from, to) = (before.0, append_time.0);
+            tracing::warn!(
+                partition,
+                offset,
+                from,
+                to,
+                clock,
+                "log time jumps by over 24 h"
+            );
+        }
+        let record = raw.to_fold(append_time, placement);
+        let outcome = self.partition.step(&record, &self.runs)?;
+        self.rulings.log_time = None;
+        if let Outcome::Rejected(rejection) = outcome {
+            let stamp = Stamp {
+                epoch: self.partition.position().epoch,
+                offset: raw.offset,
+            };
+            let topic = &self.edges.shared.topic;
+            let log_time = self.partition.log_time();
+            self.letters
+                .take_in(topic, self.log_partition, stamp, log_time, rejection, raw);
+        }
+        Ok(())
+    }
+
+    /// The append time that counts: the broker's, checked by this machine's clock, or a verdict's.
+    fn append_time(&self, raw: &RawRecord<'_>, clock: LogTime) -> Result<LogTime, Refusal> {
+        if let Some(log_time) = self.rulings.log_time {
+            return Ok(log_time);
+        }
+        let append_time = raw.append_time.ok_or_else(|| {
+            Halt::TimestampType(format!(
+                "the record at offset {} has no append time of the broker; set \
+                 message.timestamp.type=LogAppendTime on topic {}",
+                raw.offset, self.edges.shared.topic
+            ))
+        })?;
+        if append_time > clock.after(self.clock_tolerance) {
+            return Err(Stall::LogTimeAhead { append_time, clock }.into());
+        }
+        Ok(append_time)
+    }
+
+    /// Applies the verdicts that act before the record at `offset`.
+    pub(super) fn meet_verdicts(&mut self, offset: Offset) -> Result<(), Exit> {
+        loop {
+            let position = self.partition.position();
+            let all = self.view.verdicts(&self.log_partition);
+            let next = verdicts::next(all, position.epoch);
+            self.rulings.next = next.map(|verdict| verdict.offset);
+            let Some(verdict) = next.filter(|verdict| verdict.offset <= offset) else {
+                return Ok(());
+            };
+            if verdict.offset < position.offset {
+                let at = verdict.offset;
+                return Err(Exit::Again(format!("a verdict on offset {at} was found")));
+            }
+            self.partition.apply_verdict(&verdict.action);
+            self.rulings.apply(&verdict.action);
+            let (partition, epoch) = (self.log_partition.partition, position.epoch + 1);
+            let (offset, action) = (verdict.offset, &verdict.action);
+            tracing::info!(partition, offset, epoch, ?action, "verdict applied");
+        }
+    }
+
+    /// Looks at what the control log says now.
+    pub(super) fn refresh_view(&mut self) -> Result<(), Exit> {
+        if let Some(halt) = self.edges.control.halted() {
+            return Err(Exit::Halted(halt));
+        }
+        let view = self.edges.control.view();
+        if view.position() == self.view.position() {
+            return Ok(());
+        }
+        self.view = view;
+        verdicts::check_order(self.view.verdicts(&self.log_partition)).map_err(Exit::Halted)?;
+        let next = verdicts::next(
+            self.view.verdicts(&self.log_partition),
+            self.partition.position().epoch,
+        );
+        self.rulings.next = next.map(|verdict| verdict.offset);
+        match self.rulings.next {
+            Some(at) if at < self.partition.position().offset => {
+                Err(Exit::Again(format!("a verdict on offset {at} was found")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Which of a partition's changes have left it: the bookkeeping of its lanes and its progress.
+//!
+//! Pure: it sees cuts, acknowledgements and nothing else, so that its rules can be tested on any
+//! order of them. It keeps three invariants. `to` never exceeds what every lane that it stands
+//! for has had acknowledged. What a progress record says of the log is a function of its position
+//! alone (INV-STAMP). A position in the totals topic is only named once every total before it has
+//! its row, of every level, acknowledged by ClickHouse.
+
+use meterline_core::fold::Header;
+use meterline_core::position::{Offset, Stamp};
+use meterline_core::time::LogTime;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Most progress records that wait to become a starting position for readers: at one every two
+/// seconds, more than eight minutes of day and month rows that are not acknowledged. While it is
+/// full, later records are not remembered: readers then start earlier, which is always right.
+const CANDIDATES_MAX: usize = 256;
+
+/// One way that changes leave the partition. Lanes do not wait for each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    /// Hour rows to ClickHouse.
+    Hours,
+    /// Day and month rows to ClickHouse.
+    Levels,
+    /// Totals of all levels to their topic.
+    Totals,
+    /// Dead letters to their topic and to ClickHouse.
+    DeadLetters,
+}
+
+impl Lane {
+    /// All lanes.
+    pub(crate) const ALL: [Self; 4] = [Self::Hours, Self::Levels, Self::Totals, Self::DeadLetters];
+
+    /// The lanes that `to` stands for.
+    const COMPLETE: [Self; 3] = [Self::Hours, Self::Totals, Self::DeadLetters];
+
+    /// The name in metrics and logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hours => "hours",
+            Self::Levels => "levels",
+            Self::Totals => "totals",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
+/// A position of the log with the small part of the state there: what progress speaks of.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark(Arc<Header>);
+
+impl Mark {
+    /// The state's small part at some position.
+    pub(crate) fn new(header: Header) -> Self {
+        Self(Arc::new(header))
+    }
+
+    /// Epoch and the next record.
+    pub(crate) fn position(&self) -> Stamp {
+        Stamp {
+            epoch: self.0.epoch,
+            offset: self.0.position,
+        }
+    }
+
+    /// The state's small part there.
+    pub(crate) fn header(&self) -> &Header {
+        &self.0
+    }
+}
+
+/// A progress record that is due.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// The small part of the state at `to`, with the `levels_to` that holds now.
+    pub(crate) header: Header,
+    /// Where a reader that has read the tables starts in the totals topic, once that is known.
+    pub(crate) totals_position: Option<Offset>,
+}
+
+#[derive(Debug)]
+struct LaneState {
+    acked: Mark,
+    in_flight: Option<Mark>,
+}
+
+impl LaneState {
+    fn sent_to(&self) -> Stamp {
+        self.in_flight.as_ref().unwrap_or(&self.acked).position()
+    }
+}
+
+/// A progress record in the totals topic.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    /// Its offset there.
+    offset: Offset,
+    /// Changes in totals before it lie before this position.
+    carried_to: Stamp,
+}
+
+/// The bookkeeping of one partition. See the module's text.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    lanes: [LaneState; 4],
+    /// (`to`, `levels_to`) of the newest progress record that was sent.
+    told: (Stamp, Offset),
+    telling: bool,
+    candidates: VecDeque<Candidate>,
+    totals_position: Option<Offset>,
+}
+
+impl Ledger {
+    /// The bookkeeping of a partition that was just loaded: everything before `start` has left
+    /// it, and day and month rows before `levels_to`.
+    pub(crate) fn new(start: Mark, levels_to: Stamp) -> Self {
+        let levels_to = levels_to.min(start.position());
+        let mut levels = Header::clone(start.header());
+        (levels.epoch, levels.position) = (levels_to.epoch, levels_to.offset);
+        let levels = Mark::new(levels);
+        let lanes = Lane::ALL.map(|lane| LaneState {
+            acked: if lane == Lane::Levels {
+                &levels
+            } else {
+                &start
+            }
+            .clone(),
+            in_flight: None,
+        });
+        let mut ledger = Self {
+            told: (start.position(), 0),
+            lanes,
+            telling: false,
+            candidates: VecDeque::new(),
+            totals_position: None,
+        };
+        ledger.told.1 = ledger.levels_to();
+        ledger
+    }
+
+    /// Whether the lane has no batch in flight.
+    pub(crate) fn is_free(&self, lane: Lane) -> bool {
+        self.lanes[lane as usize].in_flight.is_none()
+    }
+
+    /// Whether any lane has a batch in flight, or a progress record is.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.telling && Lane::ALL.into_iter().all(|lane| self.is_free(lane))
+    }
+
+    /// Up to where the lane's changes were cut.
+    pub(crate) fn sent_to(&self, lane: Lane) -> Stamp {
+        self.lanes[lane as usize].sent_to()
+    }
+
+    /// Up to where the lane's changes are acknowledged.
+    pub(crate) fn acked_to(&self, lane: Lane) -> Stamp {
+        self.lanes[lane as usize].acked.position()
+    }
+
+    /// The lane's changes before `mark` were cut; an empty cut needs no acknowledgement.
+    pub(crate) fn cut(&mut self, lane: Lane, mark: Mark, is_empty: bool) {
+        let state = &mut self.lanes[lane as usize];
+        assert!(
+            state.in_flight.is_none(),
+            "a lane has one batch in flight at most"
+        );
+        assert!(
+            state.acked.position() <= mark.position(),
+            "positions only grow, by epoch and offset"
+        );
+        if is_empty {
+            state.acked = mark;
+        } else {
+            state.in_flight = Some(mark);
+        }
+    }
+
+    /// The lane's batch in flight was acknowledged.
+    pub(crate) fn acked(&mut self, lane: Lane) {
+        let state = &mut self.lanes[lane as usize];
+        state.acked = state
+            .in_flight
+            .take()
+            .expect("only a batch in flight is acknowledged");
+    }
+
+    /// `to`: hour rows, totals and dead letters are complete up to here.
+    pub(crate) fn complete_to(&self) -> Stamp {
+        self.complete().position()
+    }
+
+    /// Log time at [`Ledger::complete_to`].
+    pub(crate) fn complete_log_time(&self) -> LogTime {
+        self.complete().header().log_time
+    }
+
+    fn complete(&self) -> &Mark {
+        Lane::COMPLETE
+            .into_iter()
+            .map(|lane| &self.lanes[lane as usize].acked)
+            .min_by_key(|mark| mark.position())
+            .expect("there are lanes")
+    }
+
+    /// `levels_to` beside the current `to`; 0 while day and month rows are of an earlier epoch.
+    fn levels_to(&self) -> Offset {
+        let to = self.complete_to();
+        let levels = self.acked_to(Lane::Levels).min(to);
+        if levels.epoch == to.epoch {
+            levels.offset
+        } else {
+            0
+        }
+    }
+
+    /// Takes the progress record that is due: something grew and none is on its way.
+    pub(crate) fn take_progress(&mut self) -> Option<Progress> {
+        let now = (self.complete_to(), self.levels_to());
+        if self.telling || now <= self.told {
+            return None;
+        }
+        self.told = now;
+        self.telling = true;
+        let mut header = Header::clone(self.complete().header());
+        header.levels_to = now.1;
+        Some(Progress {
+            header,
+            totals_position: self.known_totals_position(),
+        })
+    }
+
+    /// The progress record lies in the totals topic at `offset`, and its row in ClickHouse.
+    pub(crate) fn progress_acked(&mut self, offset: Offset) {
+        assert!(self.telling, "only a record on its way is acknowledged");
+        self.telling = false;
+        if self.candidates.len() < CANDIDATES_MAX {
+            // Totals in flight may lie before the record as well as after it.
+            let carried_to = self.sent_to(Lane::Totals);
+            self.candidates.push_back(Candidate { offset, carried_to });
+        }
+    }
+
+    /// The latest progress record such that every total before it has its rows in ClickHouse.
+    fn known_totals_position(&mut self) -> Option<Offset> {
+        let rows = self.acked_to(Lane::Hours).min(self.acked_to(Lane::Levels));
+        while let Some(first) = self.candidates.front() {
+            if first.carried_to > rows {
+                break;
+            }
+            self.totals_position = Some(first.offset);
+            self.candidates.pop_front();
+        }
+        self.totals_position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meterline_core::counters::Counters;
+    use meterline_core::position::{LogPartition, TopicId};
+    use meterline_core::time::EventTime;
+    use proptest::prelude::*;
+
+    fn mark(epoch: u16, offset: Offset, levels_to: Offset) -> Mark {
+        let log_partition = LogPartition {
+            topic_id: TopicId(1),
+            partition: 0,
+        };
+        let log_time = LogTime(i64::try_from(offset).expect("small"));
+        Mark::new(Header {
+            log_partition,
+            epoch,
+            position: offset,
+            partitions: 1,
+            log_time,
+            sealed_to: EventTime(0),
+            accept_floor: EventTime(0),
+            answer_floor: EventTime(0),
+            levels_to,
+            catalogs: Vec::new(),
+            counters: Counters::default(),
+            outcome_hash: String::new(),
+            hash_samples: Vec::new(),
+            identity_key: String::new(),
+        })
+    }
+
+    fn at(offset: Offset) -> Mark {
+        mark(0, offset, 0)
+    }
+
+    fn begun(offset: Offset, levels_to: Offset) -> Ledger {
+        Ledger::new(at(offset), at(levels_to).position())
+    }
+
+    #[test]
+    fn nothing_is_told_before_anything_grew() {
+        assert!(begun(10, 4).take_progress().is_none());
+    }
+
+    #[test]
+    fn progress_waits_for_the_slowest_lane_and_speaks_of_its_position() {
+        let mut ledger = begun(10, 10);
+        ledger.cut(Lane::Hours, at(20), false);
+        ledger.cut(Lane::Totals, at(25), true);
+        ledger.cut(Lane::DeadLetters, at(25), true);
+        assert!(ledger.take_progress().is_none());
+        ledger.acked(Lane::Hours);
+        let progress = ledger.take_progress().expect("hours grew");
+        assert_eq!(&progress.header, mark(0, 20, 10).header());
+        assert_eq!(progress.totals_position, None);
+        assert!(ledger.take_progress().is_none());
+    }
+
+    #[test]
+    fn levels_of_an_earlier_epoch_say_nothing() {
+        let mut ledger = begun(10, 10);
+        for lane in Lane::COMPLETE {
+            ledger.cut(lane, mark(1, 5, 0), true);
+        }
+        let progress = ledger.take_progress().expect("the epoch grew");
+        assert_eq!(progress.header.levels_to, 0);
+    }
+
+    /// A totals batch or progress record on its way: it lands anywhere before its answer.
+    #[derive(Default)]
+    struct World {
+        totals: Vec<(Offset, Stamp)>,
+        totals_on_way: Option<Stamp>,
+        progress_on_way: Option<Option<Offset>>,
+        end: Offset,
+        cut: [Offset; 4],
+        acked: [Offset; 4],
+    }
+
+    impl World {
+        fn land_totals(&mut self) {
+            if let Some(to) = self.totals_on_way.take() {
+                self.totals.push((self.end, to));
+                self.end += 1;
+            }
+        }
+
+        fn land_progress(&mut self) {
+            if let Some(landed @ None) = &mut self.progress_on_way {
+                *landed = Some(self.end);
+                self.end += 1;
+            }
+        }
+    }
+
+    fn check_progress(world: &World, progress: &Progress) {
+        let lane = |l: Lane| world.acked[l as usize];
+        let to = Lane::COMPLETE.map(lane).into_iter().min().expect("lanes");
+        let header = &progress.header;
+        assert_eq!(header.position, to, "exactly what is acknowledged");
+        assert_eq!(
+            header.log_time,
+            at(to).header().log_time,
+            "of that position"
+        );
+        assert!(header.levels_to <= lane(Lane::Levels) && header.levels_to <= to);
+        let rows = lane(Lane::Hours).min(lane(Lane::Levels));
+        if let Some(position) = progress.totals_position {
+            let missed = world
+                .totals
+                .iter()
+                .find(|(at, to)| *at < position && to.offset > rows);
+            assert_eq!(missed, None, "a reader from {position} would miss it");
+        }
+    }
+
+    fn step(world: &mut World, ledger: &mut Ledger, here: Offset, choice: u8) {
+        let lane = Lane::ALL[usize::from(choice % 4)];
+        let index = lane as usize;
+        match choice / 4 {
+            0 if ledger.is_free(lane) => {
+                ledger.cut(lane, at(here), false);
+                world.cut[index] = here;
+                if lane == Lane::Totals {
+                    world.totals_on_way = Some(at(here).position());
+                }
+            }
+            1 if !ledger.is_free(lane) => {
+                if lane == Lane::Totals {
+                    world.land_totals();
+                }
+                ledger.acked(lane);
+                world.acked[index] = world.cut[index];
+            }
+            2 => world.land_totals(),
+            3 => world.land_progress(),
+            4 if world.progress_on_way.is_some() => {
+                world.land_progress();
+                let at = world.progress_on_way.take().flatten().expect("landed");
+                ledger.progress_acked(at);
+            }
+            5 => {
+                if let Some(progress) = ledger.take_progress() {
+                    check_progress(world, &progress);
+                    world.progress_on_way = Some(None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    proptest! {
+        /// INV-STAMP and the rule of `totals_position`, for any order of cuts and answers.
+        #[test]
+        fn progress_never_claims_more_than_was_acknowledged(
+            steps in proptest::collection::vec((0u8..24, 0u64..3), 1..400)
+        ) {
+            let mut world = World::default();
+            let mut ledger = begun(0, 0);
+            let mut here = 0;
+            for (choice, grown) in steps {
+                here += grown;
+                step(&mut world, &mut ledger, here, choice);
+            }
+        }
+
+        /// Whatever happened before, everything is told once all lanes have answered.
+        #[test]
+        fn a_drained_partition_has_told_everything(
+            steps in proptest::collection::vec((0u8..24, 0u64..3), 1..200)
+        ) {
+            let mut world = World::default();
+            let mut ledger = begun(0, 0);
+            let mut here = 1;
+            for (choice, grown) in steps {
+                here += grown;
+                step(&mut world, &mut ledger, here, choice);
+            }
+            for choice in [4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 16, 20] {
+                step(&mut world, &mut ledger, here, choice);
+            }
+            prop_assert_eq!(ledger.told, (at(here).position(), here));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What all parts of one worker process share.
+//!
+//! [`Shared`] is there from the first moment, so that health answers while the process still
+//! waits for a catalog; [`Edges`] come with the connections. Neither holds anything that a
+//! result depends on.
+
+use crate::health::Board;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use meterline_checkpoint::{Store, Writer};
+use meterline_clickhouse::ClickHouse;
+use meterline_control::ControlLog;
+use meterline_core::hash::IdentityKey;
+use meterline_core::position::{LogPartition, TopicId};
+use meterline_core::time::LogTime;
+use meterline_kafka::{Admin, Producer};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Settings, health and metrics of a process.
+pub(crate) struct Shared {
+    /// What it runs with.
+    pub(crate) settings: Settings,
+    /// The usage topic.
+    pub(crate) topic: String,
+    /// What it knows of itself.
+    pub(crate) board: Board,
+    /// What Prometheus reads.
+    pub(crate) metrics: Metrics,
+}
+
+/// The process's connections to everything outside of it.
+pub(crate) struct Edges {
+    /// Settings, health and metrics.
+    pub(crate) shared: Arc<Shared>,
+    /// Where deliveries run.
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// Writes totals, dead letters, ticks and pointers.
+    pub(crate) producer: Producer,
+    /// Takes rows.
+    pub(crate) clickhouse: ClickHouse,
+    /// Holds checkpoints.
+    pub(crate) store: Store,
+    /// Decisions.
+    pub(crate) control: ControlLog,
+    /// Describes topics.
+    pub(crate) admin: Admin,
+    /// The key that identities are hashed with.
+    pub(crate) key: IdentityKey,
+    /// Names this process in manifests.
+    pub(crate) writer: Writer,
+    /// The usage topic's incarnation that this process works on.
+    pub(crate) topic_id: TopicId,
+    /// The control log's incarnation, which manifests name.
+    pub(crate) control_topic_id: TopicId,
+    /// The topic of totals.
+    pub(crate) totals_topic: String,
+    /// The topic of dead letters.
+    pub(crate) dead_letter_topic: String,
+}
+
+impl Edges {
+    /// The log partition of that number.
+    pub(crate) fn log_partition(&self, partition: u32) -> LogPartition {
+        LogPartition {
+            topic_id: self.topic_id,
+            partition,
+        }
+    }
+}
+
+/// This machine's clock, as log time: only ever compared with append times, never stored.
+pub(crate) fn clock() -> LogTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.map_or(0, |d| d.as_millis());
+    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+}
