@@ -1,6 +1,6 @@
 //! What can go wrong with a request, whose fault it is, and what to do next.
 //!
-//! [`classify`] is the one place that decides what is tried again. Only what a repetition cannot
+//! `classify` is the one place that decides what is tried again. Only what a repetition cannot
 //! change stops; an error that nobody thought of is tried again, because stopping for a hiccup
 //! is worse than a line in the log.
 
