@@ -1,2 +1,130 @@
 //! The `meterline` command: arguments, configuration, run, exit code.
-fn main() {}
+//!
+//! The environment and the settings file are read here, once; nobody else touches them. Exit
+//! codes: 0 done, 1 failed, 2 wrong usage or settings. An error is printed once, with its causes.
+
+use args::Arguments;
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use config::{LogFormat, Settings, Sources};
+use failure::Failure;
+use std::path::Path;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+mod args;
+mod commands;
+mod config;
+mod failure;
+mod load;
+mod output;
+mod progress;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod units;
+
+/// The program's own exit code for wrong usage, as clap uses it too.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let sources = read_sources(arguments.config.as_deref())?;
+    let loaded = config::load(&sources).map_err(|problems| {
+        Failure::Usage(anyhow::Error::new(problems).context("the settings cannot be used"))
+    })?;
+    start_logging(&loaded.settings);
+    commands::run(arguments.command, &loaded, user_name())
+}
+
+/// Prints what clap says; a command of the contract that is not built yet is refused by name.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let typed = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) if error.kind() == ErrorKind::InvalidSubcommand => {
+            Some(name)
+        }
+        _ => None,
+    };
+    let words: Vec<String> = std::env::args().collect();
+    let below = |(command, name): &(&str, &str)| {
+        typed.is_some_and(|typed| typed == name) && words.iter().any(|word| word == command)
+    };
+    let missing = match args::NOT_BUILT_BELOW.iter().find(|pair| below(pair)) {
+        Some((command, name)) => Some(format!("{command} {name}")),
+        None => typed
+            .filter(|typed| args::NOT_BUILT.contains(&typed.as_str()))
+            .cloned(),
+    };
+    if let Some(command) = missing {
+        eprintln!("error: `meterline {command}` is not built in this version");
+        return ExitCode::from(WRONG_USAGE);
+    }
+    // Help and version are no errors; clap prints them to standard output.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
+}
+
+/// Reads the settings file and the variables that are meant for us.
+fn read_sources(named: Option<&Path>) -> Result<Sources, Failure> {
+    let default = Path::new(config::DEFAULT_FILE);
+    let path = named.or_else(|| default.exists().then_some(default));
+    let file = match path.map(|path| (path, std::fs::read_to_string(path))) {
+        None => None,
+        Some((path, Ok(text))) => Some((path.to_owned(), text)),
+        Some((path, Err(error))) => {
+            let failed = format!("failed to read the settings file {}", path.display());
+            return Err(Failure::Usage(anyhow::Error::new(error).context(failed)));
+        }
+    };
+    let mut variables = std::collections::BTreeMap::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name
+            .to_str()
+            .filter(|name| name.starts_with(config::VARIABLE_PREFIX))
+        else {
+            continue;
+        };
+        let value = value
+            .into_string()
+            .map_err(|_| Failure::usage(format!("the variable {name} is not UTF-8")))?;
+        variables.insert(name.to_owned(), value);
+    }
+    Ok(Sources { file, variables })
+}
+
+/// The login name, which the audit trail shows where no actor is given.
+fn user_name() -> String {
+    let named = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Logs go to standard error; results to standard output.
+fn start_logging(settings: &Settings) {
+    let filter = EnvFilter::new(&settings.log_level);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => logs
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

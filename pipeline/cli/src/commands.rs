@@ -1,0 +1,111 @@
+//! The commands: each one file, which connects what it needs and prints what it found.
+
+use crate::args::{Command, DeadLettersCommand};
+use crate::config::{Loaded, Settings};
+use crate::failure::Failure;
+use crate::stop::Stop;
+use anyhow::Context as _;
+use meterline_clickhouse::ClickHouse;
+use meterline_control::{Author, ControlLog};
+use meterline_core::catalog::Catalog;
+use meterline_core::time::EventTime;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use tokio::runtime::Runtime;
+
+mod catalog;
+mod config;
+mod dead_letters;
+mod init;
+mod produce;
+mod run;
+mod simulate;
+mod status;
+mod usage;
+
+/// How long Kafka may take for one request of a command.
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What commands have in common.
+struct Session<'a> {
+    settings: &'a Settings,
+    runtime: &'a Runtime,
+    /// The login name.
+    user: String,
+}
+
+/// Runs a command; `user` is the login name.
+pub(crate) fn run(command: Command, loaded: &Loaded, user: String) -> Result<(), Failure> {
+    if let Command::Config(command) = command {
+        return config::run(&command, loaded);
+    }
+    let runtime = Runtime::new().context("failed to start the runtime")?;
+    let session = Session {
+        settings: &loaded.settings,
+        runtime: &runtime,
+        user,
+    };
+    let result = dispatch(command, &session);
+    // Client threads that still wait for a broker must not hold back the exit.
+    runtime.shutdown_background();
+    result
+}
+
+fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, session),
+        Command::Catalog(command) => catalog::run(&command, session),
+        Command::Run(args) => run::run(&args, session),
+        Command::Produce(args) => produce::run(&args, session.settings, clock(), &session.stop()?),
+        Command::Simulate(args) => {
+            let catalog = session.catalog(args.catalog.as_deref())?;
+            simulate::run(&args, &catalog, session.settings, clock(), &session.stop()?)
+        }
+        Command::Usage(args) => usage::run(&args, session),
+        Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::run(&args, session),
+        Command::Status(args) => status::run(&args, session),
+        Command::Config(_) => unreachable!("ran before there was a session"),
+    }
+}
+
+impl Session<'_> {
+    /// Listens for Ctrl-C and SIGTERM from now on.
+    fn stop(&self) -> Result<Stop, Failure> {
+        let _entered = self.runtime.enter();
+        Ok(Stop::on_signals().context("failed to listen for signals")?)
+    }
+
+    fn clickhouse(&self) -> Result<ClickHouse, Failure> {
+        Ok(ClickHouse::connect(self.settings.clickhouse.clone())?)
+    }
+
+    fn control(&self) -> Result<ControlLog, Failure> {
+        Ok(ControlLog::connect(&self.settings.kafka)?)
+    }
+
+    fn author(&self, actor: Option<&str>, note: &str) -> Author {
+        Author {
+            actor: actor.unwrap_or(&self.user).to_owned(),
+            note: note.to_owned(),
+        }
+    }
+
+    /// The catalog of a file, or the one in force.
+    fn catalog(&self, file: Option<&Path>) -> Result<Catalog, Failure> {
+        if let Some(path) = file {
+            return Ok(catalog::read_file(path)?.catalog);
+        }
+        let view = self.control()?.read_to_end(KAFKA_TIMEOUT)?;
+        let missing = "there is no catalog in force; give --catalog FILE, or run `meterline catalog apply` first";
+        let decision = view.catalog().ok_or_else(|| anyhow::anyhow!(missing))?;
+        Ok(decision.compiled.catalog.clone())
+    }
+}
+
+/// This machine's clock.
+fn clock() -> EventTime {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

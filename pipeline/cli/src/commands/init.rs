@@ -1,0 +1,109 @@
+//! `init`: topics, the record that they are ours, tables and views; or the adoption of a topic.
+//!
+//! Idempotent: what is there is checked and left as it is.
+
+use super::{KAFKA_TIMEOUT, Session};
+use crate::args::InitArgs;
+use crate::failure::Failure;
+use crate::output::print;
+use meterline_clickhouse::Migrated;
+use meterline_control::{InitReport, InitSpec, init_topics};
+use meterline_core::control::{Adoption, View};
+use meterline_core::position::LogPartition;
+
+/// Runs the command.
+pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure> {
+    let author = session.author(None, "meterline init");
+    let spec = InitSpec {
+        partitions: args.partitions,
+        replicas: args.replication_factor,
+        author: author.clone(),
+    };
+    let report = init_topics(&session.settings.kafka, &spec, KAFKA_TIMEOUT)?;
+    print(&topics_text(&report))?;
+    for warning in &report.warnings {
+        eprintln!("warning: topic {}: {}", warning.topic, warning.text);
+    }
+    let clickhouse = session.clickhouse()?;
+    let migrated = session.runtime.block_on(clickhouse.migrate())?;
+    print(&tables_text(clickhouse.database(), &migrated))?;
+    if let Some(start) = &args.adopt {
+        let adoptions = session
+            .control()?
+            .adopt(&report.usage, start, &author, KAFKA_TIMEOUT)?;
+        return Ok(print(&adoptions_text(&adoptions))?);
+    }
+    if !report.adopts_itself {
+        let view = session.control()?.read_to_end(KAFKA_TIMEOUT)?;
+        print(&adoption_hint(&report, &view))?;
+    }
+    Ok(())
+}
+
+fn topics_text(report: &InitReport) -> String {
+    let mut text = String::new();
+    for topic in &report.created {
+        text.push_str(&format!("created topic {topic}\n"));
+    }
+    if report.created.is_empty() {
+        text.push_str("all topics were there\n");
+    }
+    text
+}
+
+fn tables_text(database: &str, migrated: &Migrated) -> String {
+    let mut text = match migrated.applied.as_slice() {
+        [] => format!("database {database} was up to date\n"),
+        numbers => {
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            format!(
+                "database {database}: applied migrations {}\n",
+                numbers.join(", ")
+            )
+        }
+    };
+    for table in &migrated.retention_changed {
+        text.push_str(&format!(
+            "database {database}: changed the retention of {table}\n"
+        ));
+    }
+    text
+}
+
+fn adoptions_text(adoptions: &[Adoption]) -> String {
+    let mut text = String::new();
+    for adoption in adoptions {
+        text.push_str(&format!(
+            "{} partition {} counts from offset {}, catalog version {}\n",
+            adoption.topic,
+            adoption.log_partition.partition,
+            adoption.first_offset,
+            adoption.catalog_version
+        ));
+    }
+    text
+}
+
+/// What is left to do for a topic that `init` did not make.
+fn adoption_hint(report: &InitReport, view: &View) -> String {
+    let topic_id = report.usage.topic_id;
+    let adopted = |partition| {
+        view.adoption(&LogPartition {
+            topic_id,
+            partition,
+        })
+        .is_some()
+    };
+    let left = (0..report.usage.partition_count())
+        .filter(|partition| !adopted(*partition))
+        .count();
+    if left == 0 {
+        return String::new();
+    }
+    format!(
+        "topic {} was there before Meterline: {left} of its partitions are not adopted, so nothing \
+         of them is counted.\nApply a catalog, then run `meterline init --adopt end`, or `--adopt \
+         PARTITION=OFFSET,…` to count what it holds.\n",
+        report.usage.name
+    )
+}

@@ -1,0 +1,305 @@
+//! From what was written to what commands run with: units read, secrets fetched, bounds checked.
+
+use super::raw::{RawClickHouse, RawKafka, RawLog, RawRollup, RawSettings};
+use super::{Leaves, Origin, Problem, known};
+use crate::units::{Length, parse_size};
+use meterline_clickhouse::{Keep, Retention, Secret};
+use meterline_worker::RollupSettings;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// Largest secret file: more is certainly another file.
+const SECRET_BYTES_MAX: usize = 64 << 10;
+
+/// Settings that commands run with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How to reach Kafka.
+    pub kafka: meterline_kafka::Settings,
+    /// Consumer group of the rollup stage.
+    pub group: String,
+    /// How to reach ClickHouse.
+    pub clickhouse: meterline_clickhouse::Settings,
+    /// The checkpoint store, as a URL.
+    pub checkpoint_url: Option<String>,
+    /// Local folder for files of a store that is not local.
+    pub checkpoint_cache: Option<PathBuf>,
+    /// The rollup stage.
+    pub rollup: RollupSettings,
+    /// Where `run` serves and `status` asks.
+    pub http_listen: Option<SocketAddr>,
+    /// What is logged.
+    pub log_level: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Name of this process.
+    pub instance: Option<String>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Makes settings of what was written; all problems at once.
+pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Vec<Problem>> {
+    let mut checker = Checker {
+        leaves,
+        problems: Vec::new(),
+    };
+    let settings = Settings {
+        kafka: kafka(&raw.kafka, &mut checker),
+        group: checker.not_empty("kafka.group", &raw.kafka.group),
+        clickhouse: clickhouse(&raw.clickhouse, &mut checker),
+        checkpoint_url: raw
+            .checkpoint
+            .url
+            .as_ref()
+            .map(|url| checkpoint_url(url, &mut checker)),
+        checkpoint_cache: raw.checkpoint.cache.as_ref().map(PathBuf::from),
+        rollup: rollup(&raw.rollup, &mut checker),
+        http_listen: raw.http.listen.as_ref().and_then(|text| {
+            let reason = || "must be an address and a port, such as 127.0.0.1:9464".to_owned();
+            checker.take("http.listen", text.parse().map_err(|_| reason()))
+        }),
+        log_level: log_level(&raw.log, &mut checker),
+        log_format: log_format(&raw.log, &mut checker),
+        instance: raw.worker.instance.clone(),
+    };
+    if checker.problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(checker.problems)
+    }
+}
+
+/// Collects problems with where their keys were written.
+struct Checker<'a> {
+    leaves: &'a Leaves,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn refuse(&mut self, key: &str, reason: impl Into<String>) {
+        let origin = self
+            .leaves
+            .get(key)
+            .map_or(&Origin::Default, |leaf| &leaf.origin);
+        let origin = match origin {
+            Origin::Default => "settings".to_owned(),
+            written => written.to_string(),
+        };
+        self.problems.push(Problem {
+            origin,
+            key: key.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    fn take<T>(&mut self, key: &str, value: Result<T, String>) -> Option<T> {
+        value.map_err(|reason| self.refuse(key, reason)).ok()
+    }
+
+    fn not_empty(&mut self, key: &str, text: &str) -> String {
+        if text.is_empty() {
+            self.refuse(key, "must not be empty");
+        }
+        text.to_owned()
+    }
+
+    fn length(&mut self, key: &str, text: &str) -> Duration {
+        self.take(key, text.parse::<Length>())
+            .map_or(Duration::ZERO, |Length(length)| length)
+    }
+
+    fn number<T: TryFrom<u64>>(&mut self, key: &str, number: u64) -> Option<T> {
+        self.take(
+            key,
+            T::try_from(number).map_err(|_| format!("is too large: {number}")),
+        )
+    }
+
+    fn keep(&mut self, key: &str, text: &str) -> Keep {
+        self.take(
+            key,
+            text.parse()
+                .map_err(|e: meterline_clickhouse::SettingsError| e.to_string()),
+        )
+        .unwrap_or(Keep::Forever)
+    }
+}
+
+fn kafka(raw: &RawKafka, checker: &mut Checker<'_>) -> meterline_kafka::Settings {
+    let settings = meterline_kafka::Settings {
+        brokers: raw.brokers.clone(),
+        properties: raw.properties.clone(),
+        topic_prefix: raw.topic_prefix.clone(),
+    };
+    if let Err(error) = settings.check_properties() {
+        use meterline_kafka::Error;
+        let key = match &error {
+            Error::Reserved { key, .. } | Error::Property { key } => {
+                format!("{}{key}", known::PROPERTIES)
+            }
+            Error::TopicPrefix { .. } => "kafka.topic_prefix".to_owned(),
+            _ => "kafka.brokers".to_owned(),
+        };
+        let refused = format!("cannot be used: {}", crate::failure::chain(&error));
+        checker.refuse(&key, refused);
+    }
+    settings
+}
+
+fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_clickhouse::Settings {
+    let settings = meterline_clickhouse::Settings {
+        url: raw.url.clone(),
+        user: raw.user.clone(),
+        password: password(raw, checker),
+        database: raw.database.clone(),
+        request_timeout: checker.length("clickhouse.request_timeout", &raw.request_timeout),
+        retention: Retention {
+            bucket_hourly: checker.keep(
+                "clickhouse.retention.bucket_hourly",
+                &raw.retention.bucket_hourly,
+            ),
+            bucket_daily: checker.keep(
+                "clickhouse.retention.bucket_daily",
+                &raw.retention.bucket_daily,
+            ),
+            bucket_monthly: checker.keep(
+                "clickhouse.retention.bucket_monthly",
+                &raw.retention.bucket_monthly,
+            ),
+            progress_history: checker.keep(
+                "clickhouse.retention.progress_history",
+                &raw.retention.progress_history,
+            ),
+            dead_letters: checker.keep(
+                "clickhouse.retention.dead_letters",
+                &raw.retention.dead_letters,
+            ),
+        },
+    };
+    if let Err(error) = settings.check() {
+        use meterline_clickhouse::SettingsError;
+        let key = match &error {
+            SettingsError::Database { .. } => "clickhouse.database",
+            // A duration that cannot be read was refused already, with a better reason.
+            SettingsError::Timeout => return settings,
+            _ => "clickhouse.url",
+        };
+        checker.refuse(key, format!("cannot be used: {error}"));
+    }
+    settings
+}
+
+fn password(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Secret {
+    const KEY: &str = "clickhouse.password_file";
+    let file = match (&raw.password, &raw.password_file) {
+        (Some(_), Some(_)) => {
+            checker.refuse(
+                KEY,
+                "and clickhouse.password are both set; keep one of them",
+            );
+            return Secret::default();
+        }
+        (None, Some(file)) => file,
+        (password, None) => return Secret::new(password.clone().unwrap_or_default()),
+    };
+    match std::fs::read_to_string(file) {
+        Ok(text) if text.len() > SECRET_BYTES_MAX => {
+            checker.refuse(
+                KEY,
+                format!("names {file}, which is too large for a secret"),
+            );
+            Secret::default()
+        }
+        Ok(text) => Secret::new(text.strip_suffix('\n').unwrap_or(&text)),
+        Err(error) => {
+            checker.refuse(KEY, format!("names {file}, which cannot be read: {error}"));
+            Secret::default()
+        }
+    }
+}
+
+fn checkpoint_url(text: &str, checker: &mut Checker<'_>) -> String {
+    let reason = match url::Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must hold no user or password"
+        }
+        Ok(url) if url.scheme() == "file" && url.path() != "/" => return text.to_owned(),
+        Ok(url) if url.scheme() == "file" => {
+            "must name a folder, such as file:///var/lib/meterline"
+        }
+        Ok(_) => "must begin with file:// (other stores are not built in this version)",
+        Err(_) => "must be a URL, such as file:///var/lib/meterline",
+    };
+    checker.refuse("checkpoint.url", reason);
+    String::new()
+}
+
+fn rollup(raw: &RawRollup, checker: &mut Checker<'_>) -> RollupSettings {
+    let before = checker.problems.len();
+    let settings = RollupSettings {
+        flush_interval: checker.length("rollup.flush_interval", &raw.flush_interval),
+        levels_interval: checker.length("rollup.levels_interval", &raw.levels_interval),
+        checkpoint_interval: checker.length("rollup.checkpoint_interval", &raw.checkpoint_interval),
+        checkpoint_records: raw.checkpoint_records,
+        flush_share_percent: checker
+            .number("rollup.flush_share_percent", raw.flush_share_percent)
+            .unwrap_or(0),
+        unflushed_max: checker
+            .number("rollup.unflushed_max", raw.unflushed_max)
+            .unwrap_or(0),
+        dead_letters_bytes: checker
+            .take(
+                "rollup.dead_letters_bytes",
+                parse_size(&raw.dead_letters_bytes),
+            )
+            .unwrap_or(0),
+        tick_interval: checker.length("rollup.tick_interval", &raw.tick_interval),
+        clock_tolerance: checker.length("rollup.clock_tolerance", &raw.clock_tolerance),
+        progress_timeout: checker.length("rollup.progress_timeout", &raw.progress_timeout),
+        session_timeout: checker.length("rollup.session_timeout", &raw.session_timeout),
+        fetch_ahead_kib: checker
+            .number("rollup.fetch_ahead_kib", raw.fetch_ahead_kib)
+            .unwrap_or(0),
+        stop_timeout: checker.length("rollup.stop_timeout", &raw.stop_timeout),
+    };
+    // Where a value could not be read, the stand-in would be refused for the wrong reason.
+    if checker.problems.len() == before {
+        if let Err(error) = settings.check() {
+            checker.refuse(error.key, format!("must be {}", error.rule));
+        }
+    }
+    settings
+}
+
+fn log_level(raw: &RawLog, checker: &mut Checker<'_>) -> String {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let by_module = raw.level.contains(['=', ',']);
+    // A single word that is no level would be taken for a module's name, and nothing be logged.
+    if !by_module && !LEVELS.contains(&raw.level.as_str()) {
+        checker.refuse("log.level", format!("must be one of {}", LEVELS.join(", ")));
+    } else if let Err(error) = EnvFilter::try_new(&raw.level) {
+        checker.refuse("log.level", format!("cannot be read: {error}"));
+    }
+    raw.level.clone()
+}
+
+fn log_format(raw: &RawLog, checker: &mut Checker<'_>) -> LogFormat {
+    match raw.format.as_str() {
+        "text" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        _ => {
+            checker.refuse("log.format", "must be text or json");
+            LogFormat::Text
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `config show`: all settings in force as TOML, with where each came from; secrets are masked.
+
+use super::{Leaf, Leaves, known};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Stands in for a secret, whatever its length.
+const MASK: &str = "********";
+/// A librdkafka setting whose name holds one of these may be a secret.
+const SECRET_WORDS: [&str; 7] = [
+    "password",
+    "secret",
+    "pem",
+    "key",
+    "oauthbearer",
+    "jaas",
+    "token",
+];
+
+/// The settings as TOML.
+pub(crate) fn render(leaves: &Leaves) -> String {
+    let mut sections: BTreeMap<&str, Vec<(String, &Leaf, bool)>> = BTreeMap::new();
+    for (key, leaf) in leaves {
+        let (section, name) = match key.strip_prefix(known::PROPERTIES) {
+            Some(property) => (
+                known::PROPERTIES.trim_end_matches('.'),
+                format!("\"{property}\""),
+            ),
+            None => {
+                let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+                (section, name.to_owned())
+            }
+        };
+        sections
+            .entry(section)
+            .or_default()
+            .push((name, leaf, is_secret(key)));
+    }
+    let mut out = String::new();
+    for (section, settings) in sections {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&format!("[{section}]\n"));
+        for (name, leaf, secret) in settings {
+            out.push_str(&line(&name, leaf, secret));
+        }
+    }
+    out
+}
+
+fn line(name: &str, leaf: &Leaf, secret: bool) -> String {
+    let value = match &leaf.value {
+        Value::Null => return format!("# {name} is not set\n"),
+        Value::String(_) if secret => format!("\"{MASK}\""),
+        Value::String(text) => toml::Value::from(text.as_str()).to_string(),
+        other => other.to_string(),
+    };
+    format!("{name} = {value}  # {}\n", leaf.origin)
+}
+
+fn is_secret(key: &str) -> bool {
+    match key.strip_prefix(known::PROPERTIES) {
+        Some(property) => SECRET_WORDS.iter().any(|word| property.contains(word)),
+        None => key == "clickhouse.password",
+    }
+}

@@ -1,0 +1,250 @@
+//! What is refused, word for word, and what comes from where.
+
+use super::*;
+
+fn sources(file: &str, variables: &[(&str, &str)]) -> Sources {
+    Sources {
+        file: (!file.is_empty()).then(|| (PathBuf::from("meterline.toml"), file.to_owned())),
+        variables: variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+    }
+}
+
+/// The whole message of settings that are refused.
+fn check_refused(file: &str, variables: &[(&str, &str)], expected: &str) {
+    let problems = load(&sources(file, variables)).expect_err("refused");
+    assert_eq!(problems.to_string(), expected);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_known_one() {
+    check_refused(
+        "[rollup]\nflush_intervall = \"2s\"\n",
+        &[],
+        "meterline.toml: rollup.flush_intervall is unknown; the nearest known key is rollup.flush_interval",
+    );
+    check_refused(
+        "",
+        &[("METERLINE__KAFKA__BROKER", "x")],
+        "METERLINE__KAFKA__BROKER: kafka.broker is unknown; the nearest known key is kafka.brokers",
+    );
+    check_refused(
+        "[kafka]\nlisten = \"127.0.0.1:1\"\n",
+        &[],
+        "meterline.toml: kafka.listen is unknown; the nearest known key is http.listen",
+    );
+    check_refused(
+        "brokers = \"x\"\n",
+        &[],
+        "meterline.toml: brokers is unknown; the nearest known key is kafka.brokers",
+    );
+    check_refused(
+        "kafka = \"x\"\n",
+        &[],
+        "meterline.toml: kafka is unknown; the nearest known key is kafka.group",
+    );
+}
+
+#[test]
+fn values_that_cannot_be_used_are_refused_where_they_stand() {
+    let cases = [
+        (
+            "[rollup]\nflush_interval = 2\n",
+            "meterline.toml: rollup.flush_interval must be a text in quotes",
+        ),
+        (
+            "[rollup]\nflush_interval = \"2\"\n",
+            "meterline.toml: rollup.flush_interval `2` is no duration: write a number and a unit, such as 500ms, 2s, 5m or 1h",
+        ),
+        (
+            "[rollup]\ntick_interval = \"1s\"\n",
+            "meterline.toml: rollup.tick_interval must be at least 30 s",
+        ),
+        (
+            "[rollup]\ncheckpoint_records = \"many\"\n",
+            "meterline.toml: rollup.checkpoint_records must be a whole number, 0 or above",
+        ),
+        (
+            "[rollup]\nfetch_ahead_kib = 99999999999\n",
+            "meterline.toml: rollup.fetch_ahead_kib is too large: 99999999999",
+        ),
+        (
+            "[rollup]\ndead_letters_bytes = \"32\"\n",
+            "meterline.toml: rollup.dead_letters_bytes `32` is no size: write a whole number and B, KiB, MiB or GiB, such as 32MiB",
+        ),
+        (
+            "[http]\nlisten = \"8080\"\n",
+            "meterline.toml: http.listen must be an address and a port, such as 127.0.0.1:9464",
+        ),
+        (
+            "[log]\nlevel = \"inf\"\n",
+            "meterline.toml: log.level must be one of error, warn, info, debug, trace, off",
+        ),
+        (
+            "[log]\nformat = \"xml\"\n",
+            "meterline.toml: log.format must be text or json",
+        ),
+        (
+            "[checkpoint]\nurl = \"s3://bucket\"\n",
+            "meterline.toml: checkpoint.url must begin with file:// (other stores are not built in this version)",
+        ),
+        (
+            "[checkpoint]\nurl = \"checkpoints\"\n",
+            "meterline.toml: checkpoint.url must be a URL, such as file:///var/lib/meterline",
+        ),
+        (
+            "[clickhouse]\nurl = \"https://host\"\n",
+            "meterline.toml: clickhouse.url cannot be used: clickhouse.url cannot be used: this build has no TLS, use http",
+        ),
+        (
+            "[clickhouse.retention]\nbucket_hourly = \"1 year\"\n",
+            "meterline.toml: clickhouse.retention.bucket_hourly `1 year` is no retention: write `forever`, or a number and `days` or `months`",
+        ),
+        (
+            "[clickhouse]\npassword_file = \"/nowhere/secret\"\n",
+            "meterline.toml: clickhouse.password_file names /nowhere/secret, which cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "[kafka]\ngroup = \"\"\n",
+            "meterline.toml: kafka.group must not be empty",
+        ),
+        (
+            "[kafka]\nbrokers = \"a\"\nbrokers = \"b\"\n",
+            "meterline.toml:3: is no TOML: duplicate key",
+        ),
+    ];
+    for (file, expected) in cases {
+        check_refused(file, &[], expected);
+    }
+}
+
+#[test]
+fn settings_that_safety_depends_on_are_refused() {
+    check_refused(
+        "[kafka.properties]\n\"enable.idempotence\" = \"false\"\n",
+        &[],
+        "meterline.toml: kafka.properties.enable.idempotence cannot be used: kafka property \
+         `enable.idempotence` cannot be set: a record counts as written once all in-sync replicas have it",
+    );
+    check_refused(
+        "",
+        &[("METERLINE__KAFKA__PROPERTIES__AUTO_OFFSET_RESET", "latest")],
+        "METERLINE__KAFKA__PROPERTIES__AUTO_OFFSET_RESET: kafka.properties.auto.offset.reset cannot be \
+         used: kafka property `auto.offset.reset` cannot be set: positions come from checkpoints, never \
+         from Kafka's consumer offsets",
+    );
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    check_refused(
+        "[rollup]\nflush_interval = \"soon\"\n[log]\nformat = \"xml\"\n",
+        &[("METERLINE__KAFKA__GROUP", "")],
+        "METERLINE__KAFKA__GROUP: kafka.group must not be empty\n  meterline.toml: rollup.flush_interval \
+         `soon` is no duration: write a number and a unit, such as 500ms, 2s, 5m or 1h\n  \
+         meterline.toml: log.format must be text or json",
+    );
+}
+
+#[test]
+fn variables_go_before_the_file_and_the_file_before_defaults() {
+    let file =
+        "[kafka]\nbrokers = \"file:1\"\ntopic_prefix = \"f.\"\n[rollup]\ncheckpoint_records = 7\n";
+    let variables = [
+        ("METERLINE__KAFKA__BROKERS", "env:1"),
+        ("METERLINE__ROLLUP__CHECKPOINT_RECORDS", "9"),
+    ];
+    let loaded = load(&sources(file, &variables)).expect("taken");
+    assert_eq!(loaded.settings.kafka.brokers, "env:1");
+    assert_eq!(loaded.settings.kafka.topic_prefix, "f.");
+    assert_eq!(loaded.settings.rollup.checkpoint_records, 9);
+    assert_eq!(loaded.settings.group, "meterline");
+    let origin = |key: &str| loaded.leaves[key].origin.to_string();
+    assert_eq!(origin("kafka.brokers"), "METERLINE__KAFKA__BROKERS");
+    assert_eq!(origin("kafka.topic_prefix"), "meterline.toml");
+    assert_eq!(origin("kafka.group"), "default");
+}
+
+#[test]
+fn defaults_are_those_of_the_parts() {
+    let settings = load(&Sources::default()).expect("taken").settings;
+    assert_eq!(settings.rollup, meterline_worker::RollupSettings::default());
+    let expected = meterline_clickhouse::Settings::new("http://localhost:8123");
+    assert_eq!(settings.clickhouse, expected);
+}
+
+#[test]
+fn properties_are_written_with_dots_quoted_or_as_variables() {
+    let file = "[kafka.properties]\nsocket.timeout.ms = 5000\n\"linger.ms\" = \"7\"\n";
+    let variables = [("METERLINE__KAFKA__PROPERTIES__CLIENT_ID", "me")];
+    let settings = load(&sources(file, &variables)).expect("taken").settings;
+    let properties: Vec<_> = settings
+        .kafka
+        .properties
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(
+        properties,
+        [
+            ("client.id", "me"),
+            ("linger.ms", "7"),
+            ("socket.timeout.ms", "5000")
+        ]
+    );
+}
+
+#[test]
+fn secrets_come_from_files_and_are_never_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "hunter2\n").expect("written");
+    let name = path.display().to_string();
+    let loaded = load(&sources(
+        "",
+        &[("METERLINE__CLICKHOUSE__PASSWORD_FILE", &name)],
+    ))
+    .expect("taken");
+    assert_eq!(loaded.settings.clickhouse.password.expose(), "hunter2");
+    let variables = [
+        ("METERLINE__CLICKHOUSE__PASSWORD", "hunter2"),
+        ("METERLINE__KAFKA__PROPERTIES__SSL_KEY_PASSWORD", "hunter2"),
+    ];
+    let loaded = load(&sources("", &variables)).expect("taken");
+    let shown = show::render(&loaded.leaves);
+    assert!(
+        shown.contains("password = \"********\"  # METERLINE__CLICKHOUSE__PASSWORD\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2") && !format!("{:?}", loaded.settings).contains("hunter2"));
+    let both = [
+        ("METERLINE__CLICKHOUSE__PASSWORD", "hunter2"),
+        ("METERLINE__CLICKHOUSE__PASSWORD_FILE", "x"),
+    ];
+    let expected = "METERLINE__CLICKHOUSE__PASSWORD_FILE: clickhouse.password_file and clickhouse.password \
+                    are both set; keep one of them";
+    check_refused("", &both, expected);
+    check_refused(
+        "[clickhouse]\npassword = hunter2\n",
+        &[],
+        "meterline.toml:2: is no TOML: string values must be quoted, expected literal string",
+    );
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let variables = [
+        ("METERLINE__CHECKPOINT__URL", "file:///tmp/x"),
+        ("METERLINE__KAFKA__PROPERTIES__LINGER_MS", "3"),
+    ];
+    let loaded = load(&sources("", &variables)).expect("taken");
+    let again = load(&sources(&show::render(&loaded.leaves), &[])).expect("taken");
+    assert_eq!(again.settings.rollup, loaded.settings.rollup);
+    assert_eq!(again.settings.kafka, loaded.settings.kafka);
+    assert_eq!(
+        again.settings.checkpoint_url.as_deref(),
+        Some("file:///tmp/x")
+    );
+}

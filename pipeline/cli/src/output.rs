@@ -1,0 +1,242 @@
+//! How results are printed: aligned tables, JSON, CSV.
+//!
+//! Cells are exact text; nothing is rounded or abbreviated here. Text from events may hold
+//! anything, so control characters are shown escaped in tables: a dead letter must not be able to
+//! move a terminal's cursor.
+
+use crate::args::Output;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::io::Write;
+
+/// Rows of cells under column names; JSON values decide alignment and quoting.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    /// An empty table.
+    pub(crate) fn new(columns: &[&'static str]) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row with a cell for every column.
+    pub(crate) fn push(&mut self, row: Vec<Value>) {
+        assert_eq!(
+            row.len(),
+            self.columns.len(),
+            "a row has a cell for every column"
+        );
+        self.rows.push(row);
+    }
+
+    /// Whether there are no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The table in that form, ending in a line feed.
+    pub(crate) fn render(&self, output: Output) -> Result<String> {
+        match output {
+            Output::Table => Ok(self.aligned()),
+            Output::Json => self.json(),
+            Output::Csv => self.csv(),
+        }
+    }
+
+    fn aligned(&self) -> String {
+        let header: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| c.to_uppercase().replace('_', " "))
+            .collect();
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(cell_text).collect())
+            .collect();
+        let widths: Vec<usize> = (0..header.len())
+            .map(|c| {
+                rows.iter()
+                    .map(|r| &r[c])
+                    .chain([&header[c]])
+                    .map(|t| t.chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let to_the_right: Vec<bool> = (0..header.len())
+            .map(|c| self.rows.iter().all(|r| is_number(&r[c])) && !self.rows.is_empty())
+            .collect();
+        let mut out = String::new();
+        for row in std::iter::once(&header).chain(&rows) {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .zip(&to_the_right)
+                .map(|((text, width), right)| {
+                    let pad = " ".repeat(width - text.chars().count());
+                    if *right {
+                        format!("{pad}{text}")
+                    } else {
+                        format!("{text}{pad}")
+                    }
+                });
+            out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    fn json(&self) -> Result<String> {
+        let rows: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                Value::Object(
+                    self.columns
+                        .iter()
+                        .map(|c| (*c).to_owned())
+                        .zip(row.iter().cloned())
+                        .collect(),
+                )
+            })
+            .collect();
+        let mut text = serde_json::to_string_pretty(&rows).context("failed to write JSON")?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn csv(&self) -> Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer
+            .write_record(&self.columns)
+            .context("failed to write CSV")?;
+        for row in &self.rows {
+            writer
+                .write_record(row.iter().map(plain_text))
+                .context("failed to write CSV")?;
+        }
+        let bytes = writer.into_inner().context("failed to write CSV")?;
+        String::from_utf8(bytes).context("failed to write CSV")
+    }
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("failed to write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A whole number with its thousands set apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(map) => {
+            let pairs: Vec<String> = map
+                .iter()
+                .map(|(k, v)| format!("{k}={}", plain_text(v)))
+                .collect();
+            pairs.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn cell_text(value: &Value) -> String {
+    let text = plain_text(value);
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+/// Whether a cell reads as a number, so that its digits should line up.
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Number(_) | Value::Null => true,
+        Value::String(text) => meterline_core::quantity::Quantity::parse(text).is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["window_start", "value", "dimensions"]);
+        table.push(vec![
+            json!("2026-11-21"),
+            json!("1.5"),
+            json!({"model": "a"}),
+        ]);
+        table.push(vec![json!("2026-11-22"), json!("1000.25"), json!({})]);
+        table.push(vec![json!("x\u{1b}[2J,\"y"), json!("7"), json!(null)]);
+        table
+    }
+
+    #[test]
+    fn tables_are_aligned_and_harmless() {
+        let expected = "\
+WINDOW START       VALUE  DIMENSIONS
+2026-11-21           1.5  model=a
+2026-11-22       1000.25  -
+x\\u{1b}[2J,\"y        7  -
+";
+        assert_eq!(table().render(Output::Table).expect("renders"), expected);
+    }
+
+    #[test]
+    fn csv_quotes_and_json_keeps_text() {
+        let csv = table().render(Output::Csv).expect("renders");
+        assert!(csv.ends_with("\"x\u{1b}[2J,\"\"y\",7,\n"), "{csv}");
+        let json: Value =
+            serde_json::from_str(&table().render(Output::Json).expect("renders")).expect("JSON");
+        assert_eq!(json[1]["value"], json!("1000.25"));
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The command as a process: exit codes and messages, without Kafka and ClickHouse.
+//!
+//! Every test runs the real binary in an empty folder with an environment of its own.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `meterline` in the folder with these variables and nothing else.
+fn meterline_in(folder: &Path, line: &str, variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_meterline"))
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary runs")
+}
+
+/// Checks exit code, and that standard error holds the part.
+fn check(line: &str, variables: &[(&str, &str)], code: i32, part: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    check_in(folder.path(), line, variables, code, part);
+}
+
+fn check_in(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32, part: &str) {
+    let output = meterline_in(folder, line, variables);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(code), "{line}: {out}{err}");
+    assert!(err.contains(part), "{line}: {err}");
+}
+
+#[test]
+fn commands_that_are_not_built_are_refused_by_name() {
+    for command in [
+        "account",
+        "event void",
+        "limits list",
+        "stripe setup",
+        "resolve",
+        "verify",
+        "checkpoint list",
+    ] {
+        let name = command.split(' ').next().expect("a name");
+        check(
+            command,
+            &[],
+            2,
+            &format!("error: `meterline {name}` is not built in this version\n"),
+        );
+    }
+    for command in [
+        "catalog schema add",
+        "dead-letters show 1",
+        "dead-letters replay",
+        "dead-letters purge",
+    ] {
+        let two: Vec<_> = command.split(' ').take(2).collect();
+        check(
+            command,
+            &[],
+            2,
+            &format!(
+                "error: `meterline {}` is not built in this version\n",
+                two.join(" ")
+            ),
+        );
+    }
+    check(
+        "run --stages rollup,stripe",
+        &[],
+        2,
+        "error: the stage `stripe` is not built yet; this binary runs: rollup\n",
+    );
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for (line, part) in [
+        ("", "Usage: meterline"),
+        ("produc", "unrecognized subcommand 'produc'"),
+        ("usage", "--tenant <TENANT>"),
+        ("simulate", "--count <COUNT>|--duration <DURATION>"),
+        ("simulate --duration 5s", "--rate <N/s>"),
+        ("simulate --count 5 --duplicates 0.02", "is no share"),
+        (
+            "produce x.csv --shift-to-now --shift 2h",
+            "cannot be used with",
+        ),
+        (
+            "init --adopt start",
+            "is neither `end` nor PARTITION=OFFSET",
+        ),
+        (
+            "dead-letters list --reason lost",
+            "no such reason; there are bad_pointer",
+        ),
+        ("run --stages nonsense", "there is no stage `nonsense`"),
+        ("run", "checkpoint.url is not set"),
+        (
+            "--config nowhere.toml config check",
+            "failed to read the settings file nowhere.toml",
+        ),
+    ] {
+        check(line, &[], 2, part);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_exit_with_2_before_anything_starts() {
+    for command in ["config check", "run", "status", "simulate --count 1"] {
+        check(
+            command,
+            &[("METERLINE__ROLLUP__FLUSH_INTERVALL", "2s")],
+            2,
+            "error: the settings cannot be used\n  caused by: METERLINE__ROLLUP__FLUSH_INTERVALL: \
+             rollup.flush_intervall is unknown; the nearest known key is rollup.flush_interval\n",
+        );
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join("meterline.toml"),
+        "[kafka.properties]\nacks = 1\n",
+    )
+    .expect("written");
+    check_in(
+        folder.path(),
+        "config check",
+        &[],
+        2,
+        "meterline.toml: kafka.properties.acks cannot be used",
+    );
+}
+
+#[test]
+fn config_shows_where_settings_come_from_and_hides_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join("meterline.toml"),
+        "[kafka]\nbrokers = \"file:9092\"\n",
+    )
+    .expect("written");
+    let variables = [
+        ("METERLINE__CLICKHOUSE__PASSWORD", "hunter2"),
+        ("UNRELATED", "x"),
+    ];
+    let output = meterline_in(folder.path(), "config show", &variables);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success());
+    assert!(
+        text.contains("brokers = \"file:9092\"  # meterline.toml\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("password = \"********\"  # METERLINE__CLICKHOUSE__PASSWORD\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("flush_interval = \"2s\"  # default\n"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"));
+    let ok = meterline_in(folder.path(), "config check", &variables);
+    assert_eq!(
+        (ok.status.code(), &ok.stdout[..]),
+        (Some(0), &b"the settings are ok\n"[..])
+    );
+}
+
+#[test]
+fn catalogs_are_refused_with_file_and_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bad.yaml"), "name: x\nmeterz: {}\n").expect("written");
+    check_in(
+        folder.path(),
+        "catalog check bad.yaml",
+        &[],
+        1,
+        "error: the catalog is refused:\nbad.yaml:2: ",
+    );
+    check_in(
+        folder.path(),
+        "catalog check none.yaml",
+        &[],
+        1,
+        "error: failed to read catalog none.yaml\n  caused by: No such file",
+    );
+}
+
+#[test]
+fn mappings_are_refused_before_kafka_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join("log.csv"),
+        "host,when\na,2026-11-21T00:00:00Z\nb,yesterday\n",
+    )
+    .expect("written");
+    let produce = "produce log.csv --map type=t --map tenant={host}";
+    check_in(
+        folder.path(),
+        produce,
+        &[],
+        2,
+        "nothing is mapped to `time`",
+    );
+    check_in(
+        folder.path(),
+        &format!("{produce} --map time={{time}}"),
+        &[],
+        2,
+        "reads `time`, which is no column; there are host, when",
+    );
+    let line = format!("{produce} --map time={{when}}");
+    check_in(
+        folder.path(),
+        &line,
+        &[],
+        1,
+        "error: failed to map record 2 of log.csv\n  caused by: time `yesterday` is not RFC 3339 with an offset\n",
+    );
+    check_in(
+        folder.path(),
+        "produce none.csv --map type=t --map tenant=x --map time=y",
+        &[],
+        1,
+        "failed to open none.csv",
+    );
+}
