@@ -212,13 +212,14 @@ impl Board {
         let Some(entry) = entry.filter(|e| e.ticket == ticket) else {
             return;
         };
-        let before = entry.status.position;
+        let (before, had_lag) = (entry.status.position, entry.status.lag_records > 0);
         change(&mut entry.status);
         let status = &mut entry.status;
         status.lag_records = status
             .log_end
             .map_or(0, |end| end.saturating_sub(status.position));
-        if status.position != before || status.lag_records == 0 {
+        // Lag that has just begun is as old as this report.
+        if status.position != before || !had_lag {
             entry.moved_at = now;
         }
     }

@@ -125,8 +125,10 @@ mod tests {
 
     #[test]
     fn held_records_are_the_records() {
-        let raw = raw(&[("a", None), ("b", Some(b"x"))]);
-        assert_eq!(HeldRecord::copy(&raw).raw(), raw);
+        let headers: &[(&str, Option<&[u8]>)] = &[("a", None), ("b", Some(b"x"))];
+        let held = HeldRecord::copy(&raw(headers));
+        let raw = raw(headers);
+        assert_eq!(held.raw(), raw, "a copy is the record");
         assert_eq!(raw.size(), 4 + 2 + 1 + 2);
     }
 
