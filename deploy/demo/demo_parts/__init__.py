@@ -1,0 +1,1 @@
+"""The parts of the demo, one module each; `run` puts them in order."""

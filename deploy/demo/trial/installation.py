@@ -1,0 +1,156 @@
+"""Stack, settings and the `meterline` command of one trial.
+
+Refuses settings of the user's own installation: neither its variables nor its settings file are
+seen here. Invariant: the stack is stopped and the folder removed, however the trial ends.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from trial.clickhouse import ClickHouse
+from trial.output import say
+
+ROOT = Path(__file__).resolve().parents[3]
+_STACK = ROOT / "deploy/local/stack"
+_SERVICE_PORTS = (23, 80, 92, 93)
+_PORT_BASE_STEP = 100
+_PORT_BASES_MAX = 100
+_LOG_TAIL_LINES = 15
+
+
+class TrialError(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+class Installation:
+    """A stack of its own on free ports, in a temporary folder. Use it in a `with` statement."""
+
+    def __init__(self, name, port_base, keep=False):
+        self.port_base = _free_port_base(port_base)
+        self.keep = keep
+        self.binary = _target_folder() / "release/meterline"
+        if not self.binary.exists():
+            raise TrialError(f"{self.binary} is not built; run `make build`")
+        self.folder = Path(tempfile.mkdtemp(prefix=f"meterline-{name}-"))
+        self.environment = _clean_environment(self.folder)
+
+    def __enter__(self):
+        try:
+            # Its first use fetches the downloads; that is worth watching.
+            _run([_STACK, "up", "--port-base", str(self.port_base)], env=self.environment)
+            self.environment.update(self._stack_settings())
+        except BaseException:
+            self._end()
+            raise
+        self.clickhouse = ClickHouse(self.environment)
+        return self
+
+    def __exit__(self, *_):
+        self._end()
+
+    @property
+    def brokers(self):
+        return self.environment["METERLINE__KAFKA__BROKERS"]
+
+    @property
+    def http(self):
+        return self.environment["METERLINE__HTTP__LISTEN"]
+
+    @property
+    def stack_state(self):
+        """Where the stack keeps its process ids and logs."""
+        return self.folder / "stack" / str(self.port_base)
+
+    def meterline(self, *arguments):
+        """Runs the command in the foreground; it prints to the same terminal."""
+        _run([self.binary, *arguments], cwd=self.folder, env=self.environment)
+
+    def answer(self, *arguments):
+        """Runs the command and returns what it prints."""
+        return _run([self.binary, *arguments], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE)
+
+    def start(self, name, *arguments):
+        """Starts the command in the background; its output goes to a log file."""
+        with open(self.log(name), "ab") as log:
+            return subprocess.Popen([self.binary, *arguments], cwd=self.folder, env=self.environment,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def log(self, name):
+        """The log file of a command in the background."""
+        return self.folder / f"{name}.log"
+
+    def log_tail(self, name):
+        """The last lines of a log, for an error."""
+        lines = self.log(name).read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return "\n".join([f"the end of {self.log(name)}:"] + [f"  {line}" for line in lines])
+
+    def _stack_settings(self):
+        lines = _run([_STACK, "env", "--port-base", str(self.port_base)], env=self.environment, stdout=subprocess.PIPE)
+        pairs = (word.partition("=") for line in lines.splitlines() for word in shlex.split(line)[1:])
+        return {name: value for name, _, value in pairs}
+
+    def _end(self):
+        if self.keep:
+            say(f"Kept: the stack on port base {self.port_base}; METERLINE_STACK_STATE={self.folder / 'stack'}")
+            return
+        # A second Ctrl-C must not leave a broker behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        subprocess.run([_STACK, "down", "--port-base", str(self.port_base)], env=self.environment,
+                       stdout=subprocess.DEVNULL, start_new_session=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run_to_exit(main):
+    """Runs `main` as a program: errors are lines, signals end it in order; exits with its status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        status = main()
+    except TrialError as error:
+        say(f"failed: {error}")
+        status = 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        status = 130
+    sys.exit(status)
+
+
+def _run(words, stdout=None, **options):
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=stdout, text=True, **options)
+    if done.returncode:
+        name = " ".join([Path(words[0]).name, *map(str, words[1:])])
+        raise TrialError(f"`{name}` ended with status {done.returncode}")
+    return done.stdout
+
+
+def _clean_environment(folder):
+    """The user's environment without settings of Meterline, and state in the trial's folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("METERLINE__")}
+    return {**environment, "METERLINE_STACK_STATE": str(folder / "stack")}
+
+
+def _target_folder():
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+
+
+def _free_port_base(first):
+    for base in range(first, first + _PORT_BASES_MAX * _PORT_BASE_STEP, _PORT_BASE_STEP):
+        if all(_is_free(base + port) for port in _SERVICE_PORTS):
+            return base
+    raise TrialError(f"no free ports from {first} on; choose another --port-base")
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

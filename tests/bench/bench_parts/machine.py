@@ -1,0 +1,45 @@
+"""CPU time and memory of the processes of a trial, from `/proc`.
+
+Invariant: a difference of two readings is what these processes themselves used in between.
+"""
+
+import json
+import os
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def description():
+    """Cores and memory of this machine."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return f"{len(os.sched_getaffinity(0))} cores, {pages / 2**30:.0f} GiB"
+
+
+def service_pids(trial):
+    """Process ids of the trial's broker and engine."""
+    return {name: json.loads((trial.stack_state / f"{file}.pid").read_text())["pid"]
+            for name, file in (("broker", "kafka"), ("engine", "clickhouse"))}
+
+
+def cpu_seconds(pids):
+    """CPU time that each process has used so far, its threads included."""
+    return {name: _cpu(pid) for name, pid in pids.items()}
+
+
+def used(before, after):
+    """What was used between two readings; a process that was not there before began at zero."""
+    return {name: after[name] - before.get(name, 0.0) for name in after}
+
+
+def peak_memory(pid):
+    """Largest resident memory of a process so far, in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _cpu(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
