@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn tables_are_aligned_and_harmless() {
         let expected = "\
-WINDOW START       VALUE  DIMENSIONS
-2026-11-21           1.5  model=a
-2026-11-22       1000.25  -
+WINDOW START     VALUE  DIMENSIONS
+2026-11-21         1.5  model=a
+2026-11-22     1000.25  -
 x\\u{1b}[2J,\"y        7  -
 ";
         assert_eq!(table().render(Output::Table).expect("renders"), expected);

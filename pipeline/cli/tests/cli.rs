@@ -178,7 +178,7 @@ fn catalogs_are_refused_with_file_and_line() {
         "catalog check bad.yaml",
         &[],
         1,
-        "error: the catalog is refused:\nbad.yaml:2: ",
+        "\nbad.yaml:2: unknown key `meterz`: did you mean `meters`?\n",
     );
     check_in(
         folder.path(),

@@ -72,7 +72,10 @@ fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a String>) -> &'a str {
     let distance = |candidate: &'a str| {
         let whole = strsim::damerau_levenshtein(candidate, key);
         let last = strsim::damerau_levenshtein(name(candidate), written);
-        (last.min(whole), whole)
+        let is_below = candidate
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with('.'));
+        (!is_below, last.min(whole), whole)
     };
     known
         .map(String::as_str)

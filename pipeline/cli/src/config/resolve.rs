@@ -273,10 +273,10 @@ fn rollup(raw: &RawRollup, checker: &mut Checker<'_>) -> RollupSettings {
         stop_timeout: checker.length("rollup.stop_timeout", &raw.stop_timeout),
     };
     // Where a value could not be read, the stand-in would be refused for the wrong reason.
-    if checker.problems.len() == before {
-        if let Err(error) = settings.check() {
-            checker.refuse(error.key, format!("must be {}", error.rule));
-        }
+    if checker.problems.len() == before
+        && let Err(error) = settings.check()
+    {
+        checker.refuse(error.key, format!("must be {}", error.rule));
     }
     settings
 }

@@ -210,7 +210,7 @@ fn secrets_come_from_files_and_are_never_shown() {
     assert_eq!(loaded.settings.clickhouse.password.expose(), "hunter2");
     let variables = [
         ("METERLINE__CLICKHOUSE__PASSWORD", "hunter2"),
-        ("METERLINE__KAFKA__PROPERTIES__SSL_KEY_PASSWORD", "hunter2"),
+        ("METERLINE__KAFKA__PROPERTIES__SASL_PASSWORD", "hunter2"),
     ];
     let loaded = load(&sources("", &variables)).expect("taken");
     let shown = show::render(&loaded.leaves);

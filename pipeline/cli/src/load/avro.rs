@@ -5,6 +5,7 @@
 //! others it also checks our own decoder.
 
 use super::event::UsageEvent;
+use apache_avro::schema::RecordSchema;
 use apache_avro::types::Value;
 use apache_avro::{Decimal, Schema, to_avro_datum};
 use meterline_core::decode::encode_avro;
@@ -46,7 +47,7 @@ pub(crate) fn write_single_object(event: &UsageEvent, out: &mut Vec<u8>) -> Resu
 #[derive(Clone, Debug)]
 pub(crate) struct ConfluentWriter {
     id: u32,
-    schema: Schema,
+    schema: RecordSchema,
 }
 
 impl ConfluentWriter {
@@ -55,9 +56,11 @@ impl ConfluentWriter {
     /// # Errors
     /// A sentence that says why the schema cannot be read.
     pub(crate) fn new(id: u32, schema: &str) -> Result<Self, String> {
-        let schema = Schema::parse_str(schema)
-            .map_err(|e| format!("writer schema {id} is no Avro schema: {e}"))?;
-        Ok(Self { id, schema })
+        match Schema::parse_str(schema) {
+            Ok(Schema::Record(schema)) => Ok(Self { id, schema }),
+            Ok(_) => Err(format!("writer schema {id} is no record")),
+            Err(error) => Err(format!("writer schema {id} is no Avro schema: {error}")),
+        }
     }
 
     /// Appends the framed event.
@@ -65,42 +68,77 @@ impl ConfluentWriter {
     /// # Errors
     /// A sentence that says what of the event the schema cannot hold.
     pub(crate) fn write(&self, event: &UsageEvent, out: &mut Vec<u8>) -> Result<(), String> {
-        let value = record_of(event)?;
-        let refused =
-            |e: apache_avro::Error| format!("writer schema {} cannot hold the event: {e}", self.id);
-        let value = value.resolve(&self.schema).map_err(refused)?;
-        let datum = to_avro_datum(&self.schema, value).map_err(refused)?;
         out.push(CONFLUENT);
         out.extend_from_slice(&self.id.to_be_bytes());
-        out.extend_from_slice(&datum);
+        for field in &self.schema.fields {
+            let written = match (field.name.as_str(), &field.schema) {
+                ("properties", Schema::Map(_)) => write_properties(event, out),
+                (name, schema) => write_field(name, schema, field.default.as_ref(), event, out),
+            };
+            written.map_err(|reason| {
+                format!(
+                    "writer schema {}, field `{}`: {reason}",
+                    self.id, field.name
+                )
+            })?;
+        }
         Ok(())
     }
 }
 
-fn record_of(event: &UsageEvent) -> Result<Value, String> {
-    let quantity = match &event.quantity {
-        None => Value::Union(QUANTITY_NULL, Box::new(Value::Null)),
-        Some(text) => {
-            let quantity = Quantity::parse(text).map_err(|e| format!("the quantity {e}"))?;
-            let decimal = Decimal::from(quantity.raw().to_be_bytes());
-            Value::Union(QUANTITY_DECIMAL, Box::new(Value::Decimal(decimal)))
-        }
-    };
-    let pairs = event.properties.iter();
-    let properties = pairs.map(|(key, value)| (key.to_string(), Value::String(value.clone())));
+fn write_field(
+    name: &str,
+    schema: &Schema,
+    default: Option<&serde_json::Value>,
+    event: &UsageEvent,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let text = |text: &str| Value::String(text.to_owned());
-    let fields = [
-        ("id", text(&event.id)),
-        ("source", text(&event.source)),
-        ("type", text(&event.kind)),
-        ("tenant", text(&event.tenant)),
-        ("time", Value::TimestampMicros(event.time.0)),
-        ("quantity", quantity),
-        ("properties", Value::Map(properties.collect())),
-    ];
-    Ok(Value::Record(
-        fields
-            .map(|(name, value)| (name.to_owned(), value))
-            .to_vec(),
+    let value = match name {
+        "id" => text(&event.id),
+        "source" => text(&event.source),
+        "type" => text(&event.kind),
+        "tenant" => text(&event.tenant),
+        "time" => Value::TimestampMicros(event.time.0),
+        "quantity" => quantity(event)?,
+        _ => Value::from(
+            default
+                .cloned()
+                .ok_or("an event has no such field, and there is no default")?,
+        ),
+    };
+    let value = value.resolve(schema).map_err(|e| e.to_string())?;
+    write(schema, value, out)
+}
+
+fn quantity(event: &UsageEvent) -> Result<Value, String> {
+    let Some(text) = &event.quantity else {
+        return Ok(Value::Union(QUANTITY_NULL, Box::new(Value::Null)));
+    };
+    let quantity = Quantity::parse(text).map_err(|e| format!("`{text}` {e}"))?;
+    let decimal = Decimal::from(quantity.raw().to_be_bytes());
+    Ok(Value::Union(
+        QUANTITY_DECIMAL,
+        Box::new(Value::Decimal(decimal)),
     ))
+}
+
+/// Writes the map as one block, in the event's order: a map of `apache-avro` has a random order,
+/// and the same seed has to give the same bytes.
+fn write_properties(event: &UsageEvent, out: &mut Vec<u8>) -> Result<(), String> {
+    if !event.properties.is_empty() {
+        let count = i64::try_from(event.properties.len()).map_err(|e| e.to_string())?;
+        write(&Schema::Long, Value::Long(count), out)?;
+        for (key, value) in &event.properties {
+            write(&Schema::String, Value::String(key.to_string()), out)?;
+            write(&Schema::String, Value::String(value.clone()), out)?;
+        }
+    }
+    write(&Schema::Long, Value::Long(0), out)
+}
+
+fn write(schema: &Schema, value: Value, out: &mut Vec<u8>) -> Result<(), String> {
+    let datum = to_avro_datum(schema, value).map_err(|e| e.to_string())?;
+    out.extend_from_slice(&datum);
+    Ok(())
 }

@@ -165,11 +165,11 @@ impl Breaker {
             Reason::MissingId
             | Reason::MissingSource
             | Reason::MissingType
-            | Reason::MissingTenant => {
+            | Reason::MissingTenant
                 // An empty attribute and a missing one are the same; show both.
-                if random.below(2) == 0 {
-                    leave_out_empty(out);
-                }
+                if random.below(2) == 0 =>
+            {
+                leave_out_empty(out);
             }
             Reason::BadTime => change_time(event, random, out),
             Reason::WrongPartition => {

@@ -93,7 +93,7 @@ mod tests {
         check(
             "unix-seconds",
             "807256800",
-            Some("1995-08-01T04:00:00.000000Z"),
+            Some("1995-08-01T06:00:00.000000Z"),
         );
         check(
             "unix-seconds",
@@ -103,7 +103,7 @@ mod tests {
         check(
             "unix-millis",
             "807256800123.4567",
-            Some("1995-08-01T04:00:00.123456Z"),
+            Some("1995-08-01T06:00:00.123456Z"),
         );
         let pattern = "%Y-%m-%d %H:%M:%S%.f";
         check(

@@ -66,9 +66,10 @@ const MIXED: &str = "--count 4000 --tenants 20 --duplicates 10% --late 5% --out-
 
 #[test]
 fn the_same_arguments_publish_the_same_bytes() {
-    let (counts, messages) = simulate(MIXED);
-    assert_eq!(simulate(MIXED), (counts, messages.clone()));
-    assert_ne!(simulate(&format!("{MIXED} --seed 2")).1, messages);
+    let first = simulate(MIXED);
+    // No `assert_eq!`: thousands of messages would be printed.
+    assert!(simulate(MIXED) == first);
+    assert!(simulate(&format!("{MIXED} --seed 2")).1 != first.1);
 }
 
 #[test]
