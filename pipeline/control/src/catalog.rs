@@ -44,10 +44,10 @@ impl ControlLog {
     ) -> Result<CatalogApplied, ControlError> {
         let deadline = Instant::now() + timeout;
         let view = self.read_to_end(timeout)?;
-        if let Some(current) = view.catalog() {
-            if current.compiled.catalog == catalog {
-                return Ok(CatalogApplied::Unchanged(Arc::clone(current)));
-            }
+        if let Some(current) = view.catalog()
+            && current.compiled.catalog == catalog
+        {
+            return Ok(CatalogApplied::Unchanged(Arc::clone(current)));
         }
         check(&view, &catalog)?;
         let source = source.to_owned();

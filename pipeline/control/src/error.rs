@@ -148,6 +148,6 @@ impl ControlError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    let lines = problems.iter().map(|p| format!("{}: {}", p.path, p.reason));
+    let lines = problems.iter().map(Problem::to_string);
     lines.collect::<Vec<_>>().join("; ")
 }

@@ -54,10 +54,13 @@ impl Follower {
     pub(crate) fn start(settings: &Settings, topic: &str) -> Result<Self, ControlError> {
         let shared = Arc::new(Shared::default());
         let admin = Admin::connect(settings)?;
-        let consumer: BaseConsumer = settings
-            .consumer_config(GROUP)
-            .create()
-            .map_err(|source| Error::Client { source })?;
+        let consumer: BaseConsumer =
+            settings
+                .consumer_config(GROUP)
+                .create()
+                .map_err(|source| Error::Client {
+                    source: Box::new(source),
+                })?;
         let reader = Reader {
             shared: Arc::clone(&shared),
             topic: topic.to_owned(),

@@ -1,8 +1,8 @@
 //! Framing and field encodings that the records share.
 
 use super::RecordError;
-use apache_avro::rabin::Rabin;
 use apache_avro::{Decimal, Schema};
+use meterline_core::decode::fingerprint;
 use meterline_core::quantity::Quantity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,11 +25,13 @@ impl Codec {
     /// Compiles one of our schemas.
     pub(super) fn new(record: &'static str, text: &str) -> Self {
         let schema = Schema::parse_str(text).expect("our schemas are tested");
-        let digest = schema.fingerprint::<Rabin>();
+        // Not apache-avro's: its canonical form keeps `{"type":"long"}` and the attributes of
+        // decimals, so no reader that follows the specification would know the schema.
+        let digest = fingerprint(text).expect("our schemas are tested");
         let mut frame = [0; FRAME_BYTES];
-        let (marker, fingerprint) = frame.split_at_mut(MARKER.len());
+        let (marker, rest) = frame.split_at_mut(MARKER.len());
         marker.copy_from_slice(&MARKER);
-        fingerprint.copy_from_slice(&digest.bytes);
+        rest.copy_from_slice(&digest.to_le_bytes());
         Self {
             record,
             schema,

@@ -224,7 +224,9 @@ fn totals() -> Vec<Total> {
         let kind = [Kind::Only, Kind::Whole][n % 2];
         let mut row = row(kind, aggregations[n % aggregations.len()]);
         row.window.level = Level::ALL[n % 3];
-        row.window.start -= 5_000_000_000 * (n as i64 % 2);
+        if n % 2 == 1 {
+            row.window.start -= 5_000_000_000; // Before 1970.
+        }
         let quantity = Quantity::from_raw(raw).expect("in range");
         let stamp = Stamp {
             epoch: u16::MAX,
@@ -351,6 +353,7 @@ fn dead_letters_are_bounded_however_large_the_record() {
 #[test]
 fn fingerprints_never_change() {
     // A changed schema is another record: give it another name here and keep reading this one.
+    // The numbers are those of fastavro, which knows nothing of this code.
     let fingerprints = [
         ("control", control::CODEC.fingerprint()),
         ("total", total::CODEC.fingerprint()),
@@ -363,9 +366,9 @@ fn fingerprints_never_change() {
         hex,
         [
             ("control", "6f7576eff16614f5"),
-            ("total", "c3d5905d9b9ac5bf"),
-            ("progress", "db2b6347c7f09e04"),
-            ("dead letter", "3cd88fd772e0e202"),
+            ("total", "856a810e77811140"),
+            ("progress", "a3d4f1dbf21da99c"),
+            ("dead letter", "96813c10ed6e2972"),
         ]
     );
 }

@@ -96,8 +96,7 @@ impl Admin {
     /// # Errors
     /// [`Error::Client`] where the client library refuses the settings.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
-        let client = AdminClient::from_config(&settings.admin_config())
-            .map_err(|source| Error::Client { source })?;
+        let client = AdminClient::from_config(&settings.admin_config()).map_err(Error::client)?;
         Ok(Self { client })
     }
 
@@ -110,7 +109,9 @@ impl Admin {
             .inner()
             .fetch_metadata(None, timeout)
             .map(|metadata| metadata.brokers().len())
-            .map_err(|source| Error::Cluster { source })
+            .map_err(|source| Error::Cluster {
+                source: Box::new(source),
+            })
     }
 
     /// Describes a topic; `None` where there is none of this name.
@@ -124,7 +125,7 @@ impl Admin {
     ) -> Result<Option<TopicDescription>, Error> {
         let failed = |source| Error::Describe {
             topic: name.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let answer = |what: &str| Error::Answer {
             topic: name.to_owned(),
@@ -164,7 +165,7 @@ impl Admin {
         let topic = ResourceSpecifier::Topic(name);
         let failed = |source| Error::Describe {
             topic: name.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let described = self.client.describe_configs([&topic], &options);
         let resource = futures::executor::block_on(described)
@@ -201,7 +202,7 @@ impl Admin {
     pub fn create_topic(&self, spec: &TopicSpec, timeout: Duration) -> Result<Created, Error> {
         let failed = |source| Error::Create {
             topic: spec.name.clone(),
-            source,
+            source: Box::new(source),
         };
         let invalid = |_| failed(KafkaError::AdminOp(RDKafkaErrorCode::InvalidPartitions));
         let partitions = i32::try_from(spec.partitions).map_err(invalid)?;
@@ -237,7 +238,7 @@ impl Admin {
         let failed = |source| Error::Watermarks {
             topic: topic.to_owned(),
             partition,
-            source,
+            source: Box::new(source),
         };
         let invalid = |_| {
             failed(KafkaError::MetadataFetch(

@@ -13,7 +13,7 @@ pub enum Next {
     Stop,
 }
 
-/// A failed action at the Kafka edge.
+/// A failed action at the Kafka edge. The client library's errors are large, so they are boxed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting that safety depends on.
@@ -43,13 +43,13 @@ pub enum Error {
     #[error("failed to create a kafka client")]
     Client {
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The cluster could not be described.
     #[error("failed to ask the kafka cluster for its brokers")]
     Cluster {
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A topic could not be described.
     #[error("failed to describe topic {topic}")]
@@ -57,7 +57,7 @@ pub enum Error {
         /// The topic.
         topic: String,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A topic could not be made.
     #[error("failed to create topic {topic}")]
@@ -65,7 +65,7 @@ pub enum Error {
         /// The topic.
         topic: String,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The ends of a partition could not be asked for.
     #[error("failed to ask for the offsets of topic {topic} partition {partition}")]
@@ -75,7 +75,7 @@ pub enum Error {
         /// The partition.
         partition: u32,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The broker answered with something that cannot be.
     #[error("kafka described topic {topic} with {what}; check the brokers' version (2.8 or later)")]
@@ -88,6 +88,11 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn client(source: KafkaError) -> Self {
+        let source = Box::new(source);
+        Self::Client { source }
+    }
+
     /// What to do next.
     #[must_use]
     pub fn next(&self) -> Next {
@@ -112,7 +117,7 @@ pub struct SendError {
     /// Key, value and headers together.
     pub bytes: usize,
     /// Why.
-    pub source: KafkaError,
+    pub source: Box<KafkaError>,
 }
 
 fn place(partition: Option<u32>) -> String {
@@ -130,7 +135,7 @@ impl SendError {
 /// Decides for every error of the client library whether trying again can help.
 fn next(error: &KafkaError) -> Next {
     use RDKafkaErrorCode as Code;
-    match error.rdkafka_error_code() {
+    match code_of(error) {
         Some(Code::Fatal | Code::ProducerFenced | Code::Fenced) => Next::Stop,
         Some(
             Code::MessageSizeTooLarge
@@ -153,13 +158,26 @@ fn next(error: &KafkaError) -> Next {
     }
 }
 
+/// The code of an error; the library's own accessor leaves out those of admin operations.
+fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_cannot_succeed_is_never_retried() {
-        let of = |code| next(&KafkaError::MessageProduction(code));
+        let of = |code| {
+            let next_of_admin = next(&KafkaError::AdminOp(code));
+            let next_of_send = next(&KafkaError::MessageProduction(code));
+            assert_eq!(next_of_admin, next_of_send);
+            next_of_send
+        };
         assert_eq!(of(RDKafkaErrorCode::MessageTimedOut), Next::Retry);
         assert_eq!(of(RDKafkaErrorCode::UnknownTopicOrPartition), Next::Retry);
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge), Next::Never);

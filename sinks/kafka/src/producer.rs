@@ -82,7 +82,7 @@ impl Outgoing<'_> {
             topic: self.topic.to_owned(),
             partition: self.partition,
             bytes: self.bytes(),
-            source,
+            source: Box::new(source),
         }
     }
 
@@ -136,7 +136,7 @@ impl Producer {
     }
 
     fn make(config: &ClientConfig) -> Result<Self, Error> {
-        let client = config.create().map_err(|source| Error::Client { source })?;
+        let client = config.create().map_err(Error::client)?;
         let permits = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES / PERMIT_BYTES));
         Ok(Self { client, permits })
     }

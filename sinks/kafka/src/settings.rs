@@ -135,7 +135,7 @@ impl Settings {
 fn property_error(error: KafkaError) -> Error {
     match error {
         KafkaError::ClientConfig(_, _, key, _) => Error::Property { key },
-        source => Error::Client { source },
+        source => Error::client(source),
     }
 }
 

@@ -1,0 +1,11 @@
+//! The control log against a real broker, which this binary starts and stops.
+//!
+//! One topic prefix per test; no sleeps, no retries: what must become true is awaited.
+
+mod adopting;
+mod deciding;
+mod halting;
+mod initializing;
+#[path = "../../../../sinks/kafka/tests/it/stack.rs"]
+mod stack;
+mod support;
