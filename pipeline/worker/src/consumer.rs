@@ -8,6 +8,7 @@ mod assign;
 mod context;
 mod gate;
 mod place;
+mod slot;
 mod supervise;
 mod watch;
 

@@ -7,8 +7,9 @@
 use super::context::Context;
 use super::gate::Gate;
 use super::place::{NotPlaced, Start, place};
+use super::slot::{Ended, Opened, STEADY, Slot, State, spawn};
 use crate::health::{Need, PartitionState};
-use crate::partition::{self, Assignment, Exit, Wake};
+use crate::partition::{Assignment, Exit, Wake};
 use crate::shared::Edges;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures::future::join_all;
@@ -17,7 +18,6 @@ use meterline_kafka::Backoff;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,35 +29,6 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a partition that was taken away may write what it has. Its new owner does not wait.
 const REVOKE_GRACE: Duration = Duration::from_secs(10);
 
-/// A thread that folded this long did not fail at once: the next failure is a new one.
-const STEADY: Duration = Duration::from_secs(60);
-
-/// The end of a partition's thread.
-struct Ended {
-    partition: u32,
-    ticket: u64,
-    exit: Exit,
-}
-
-enum State {
-    /// To be placed at this moment.
-    Waiting(Instant),
-    /// Its thread runs, and it is assigned in the client library.
-    Running {
-        gate: Arc<Gate>,
-        wake: Sender<Wake>,
-        since: Instant,
-    },
-    /// It waits for a verdict beyond those that were there.
-    Halted { name: &'static str, verdicts: usize },
-}
-
-struct Slot {
-    ticket: u64,
-    backoff: Backoff,
-    state: State,
-}
-
 /// What this process does about the partitions that it owns.
 pub(crate) struct Assigner {
     edges: Arc<Edges>,
@@ -68,13 +39,6 @@ pub(crate) struct Assigner {
     ends: Receiver<Ended>,
     /// Nothing new is begun.
     is_stopping: bool,
-}
-
-/// A partition that is about to be assigned.
-struct Opened {
-    partition: u32,
-    gate: Arc<Gate>,
-    start: Start,
 }
 
 impl Assigner {
@@ -291,8 +255,14 @@ impl Assigner {
         match consumer.incremental_assign(&list) {
             Ok(()) => opened.into_iter().for_each(|open| self.start(open, now)),
             Err(error) => {
+                tracing::error!(%error, "failed to assign partitions");
                 for open in opened {
                     self.wait(open.partition, &format!("failed to assign: {error}"), now);
+                }
+                // A rebalance only ends once its assignment is answered.
+                if must_assign {
+                    let answered = consumer.incremental_assign(&TopicPartitionList::new());
+                    answered.unwrap_or_else(|error| tracing::error!(%error, "no answer taken"));
                 }
             }
         }
@@ -338,55 +308,27 @@ impl Assigner {
     }
 
     fn start(&mut self, open: Opened, now: Instant) {
-        let Opened {
-            partition,
-            gate,
-            start,
-        } = open;
-        let Some(slot) = self.slots.get_mut(&partition) else {
+        let Some(slot) = self.slots.get_mut(&open.partition) else {
             return;
         };
         let (wake, wakes) = unbounded();
+        slot.state = State::Running {
+            gate: Arc::clone(&open.gate),
+            wake: wake.clone(),
+            since: now,
+        };
         let assignment = Assignment {
             edges: Arc::clone(&self.edges),
             consumer: Weak::clone(&self.consumer),
-            log_partition: self.edges.log_partition(partition),
+            log_partition: self.edges.log_partition(open.partition),
             ticket: slot.ticket,
-            gate: Arc::clone(&gate),
-            wake: wake.clone(),
-            wakes,
-            adoption: start.adoption,
-            manifest: start.manifest,
-        };
-        let end = self.end.clone();
-        let ticket = slot.ticket;
-        let body = move || {
-            let exit = catch_unwind(AssertUnwindSafe(|| partition::run(assignment)));
-            let exit = exit.unwrap_or_else(|_| Exit::Again("its thread panicked".to_owned()));
-            // The supervisor may be gone; then nobody waits for this.
-            let _ = end.send(Ended {
-                partition,
-                ticket,
-                exit,
-            });
-        };
-        let name = format!("partition-{partition}");
-        slot.state = State::Running {
-            gate,
+            gate: open.gate,
             wake,
-            since: now,
+            wakes,
+            adoption: open.start.adoption,
+            manifest: open.start.manifest,
         };
-        match std::thread::Builder::new().name(name).spawn(body) {
-            Ok(thread) => self.threads.push(thread),
-            Err(error) => {
-                let exit = Exit::Again(format!("no thread can be had: {error}"));
-                let _ = self.end.send(Ended {
-                    partition,
-                    ticket,
-                    exit,
-                });
-            }
-        }
+        self.threads.extend(spawn(assignment, &self.end));
     }
 
     /// Ways to the threads that run.

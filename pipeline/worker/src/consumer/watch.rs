@@ -92,7 +92,12 @@ impl Watcher {
 
     fn ask_for_ends(&self) {
         let shared = &self.edges.shared;
-        for (partition, ticket) in shared.board.tickets() {
+        let mut tickets = shared.board.tickets();
+        if tickets.is_empty() {
+            // Nothing is owned; whether the brokers answer is asked all the same.
+            tickets.push((0, 0));
+        }
+        for (partition, ticket) in tickets {
             if self.stop.load(Ordering::Acquire) {
                 return;
             }

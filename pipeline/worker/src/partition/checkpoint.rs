@@ -21,11 +21,17 @@ use std::time::{Duration, Instant, SystemTime};
 /// How often a partition's old manifests and unnamed files are looked for.
 const GARBAGE_INTERVAL: Duration = Duration::from_secs(3_600);
 
+/// While a checkpoint is under way, this many times the records of one may be folded: enough for
+/// a store that is slow for a while, and a bound of the ids in memory.
+const LATE_FACTOR: u64 = 2;
+
 /// Checkpoints of one partition.
 #[derive(Debug)]
 pub(super) struct Checkpointing {
     next: Instant,
     next_garbage: Instant,
+    /// Where the newest checkpoint was cut, or where the partition began.
+    cut_at: Offset,
     /// Position of the newest checkpoint, and when it was written or loaded.
     newest: Option<(Stamp, Instant)>,
     under_way: Option<UnderWay>,
@@ -47,10 +53,16 @@ struct UnderWay {
 
 impl Checkpointing {
     /// A partition that was loaded from a manifest with this header, or began.
-    pub(super) fn new(rollup: &RollupSettings, loaded: Option<&Header>, now: Instant) -> Self {
+    pub(super) fn new(
+        rollup: &RollupSettings,
+        loaded: Option<&Header>,
+        position: Offset,
+        now: Instant,
+    ) -> Self {
         Self {
             next: now + rollup.checkpoint_interval,
             next_garbage: now + GARBAGE_INTERVAL,
+            cut_at: position,
             newest: loaded.map(|header| (position_of(header), now)),
             under_way: None,
             is_merging: false,
@@ -117,12 +129,22 @@ impl Thread {
             return false;
         }
         let rollup = &self.edges.shared.settings.rollup;
-        let folded = position
-            .offset
-            .saturating_sub(newest.map_or(0, |at| at.offset));
         self.is_draining
             || now >= self.checkpointing.next
-            || (newest.is_some() && folded >= rollup.checkpoint_records)
+            || self.folded_since_cut() >= rollup.checkpoint_records
+    }
+
+    fn folded_since_cut(&self) -> u64 {
+        let position = self.partition.position().offset;
+        position.saturating_sub(self.checkpointing.cut_at)
+    }
+
+    /// Whether a checkpoint takes so long that the ids which wait for the next one fill the
+    /// memory: it waits for rows that ClickHouse does not take, or for the store.
+    pub(super) fn is_checkpoint_late(&self) -> bool {
+        let records = self.edges.shared.settings.rollup.checkpoint_records;
+        self.checkpointing.under_way.is_some()
+            && self.folded_since_cut() >= records.saturating_mul(LATE_FACTOR)
     }
 
     /// Whether nothing is left to make durable.
@@ -141,6 +163,7 @@ impl Thread {
             ids,
             buckets,
         } = self.partition.cut_checkpoint(levels.offset.min(at.offset));
+        self.checkpointing.cut_at = at.offset;
         self.checkpointing.under_way = Some(UnderWay {
             started: now,
             at,

@@ -94,7 +94,12 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     Ok(Thread {
         ledger: Ledger::new(mark, levels_to),
         rhythm: Rhythm::new(rollup, partition.sealed_to(), now),
-        checkpointing: Checkpointing::new(rollup, header.as_ref(), now),
+        checkpointing: Checkpointing::new(
+            rollup,
+            header.as_ref(),
+            partition.position().offset,
+            now,
+        ),
         clock_tolerance: Millis(u32::try_from(tolerance).unwrap_or(u32::MAX)),
         reported: partition.counters(),
         log_partition: assignment.log_partition,

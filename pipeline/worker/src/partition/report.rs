@@ -61,7 +61,12 @@ impl Thread {
             None if self.is_paused => {
                 let changes = self.partition.unflushed();
                 let bytes = self.letters.bytes();
-                let why = format!("{changes} changes and {bytes} bytes of dead letters wait");
+                let late = if self.is_checkpoint_late() {
+                    ", and a checkpoint waits for rows or the store"
+                } else {
+                    ""
+                };
+                let why = format!("{changes} changes and {bytes} bytes of dead letters wait{late}");
                 (PartitionState::Paused, Some(why))
             }
             None => (PartitionState::Running, None),
@@ -95,8 +100,12 @@ impl Thread {
     }
 }
 
-/// How long before the clock a moment of the log is; zero where the log is ahead.
+/// How long before the clock a moment of the log is; zero where the log is ahead, or where no
+/// record gave it a time yet.
 fn since(log_time: LogTime, clock: LogTime) -> Duration {
+    if log_time.0 <= 0 {
+        return Duration::ZERO;
+    }
     let millis = clock.0.saturating_sub(log_time.0);
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

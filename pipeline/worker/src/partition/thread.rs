@@ -102,7 +102,8 @@ impl Thread {
     fn is_blocked(&mut self, now: Instant) -> bool {
         let rollup = &self.edges.shared.settings.rollup;
         let is_full = self.partition.unflushed() > rollup.unflushed_max
-            || self.letters.bytes() > rollup.dead_letters_bytes;
+            || self.letters.bytes() > rollup.dead_letters_bytes
+            || self.is_checkpoint_late();
         if is_full != self.is_paused {
             self.is_paused = is_full;
             self.report(now);

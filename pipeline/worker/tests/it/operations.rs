@@ -24,8 +24,10 @@ async fn a_worker_waits_for_its_catalog_and_says_so() {
     events.add(500);
     site.produce(&events.take()).await;
     site.settled().await;
-    let (_, metrics) = worker.get("/metrics").await;
-    let line = "meterline_rollup_records_total{partition=\"0\",kind=\"accepted\"} 495";
-    assert!(metrics.contains(line), "{metrics}");
+    eventually("the metrics count the events", async || {
+        let (_, metrics) = worker.get("/metrics").await;
+        metrics.contains("records_total{partition=\"0\",kind=\"accepted\"} 495")
+    })
+    .await;
     worker.stop().await;
 }
