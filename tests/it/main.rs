@@ -1,0 +1,27 @@
+//! End-to-end tests: the real broker, the real ClickHouse engine, the real binary.
+//!
+//! Rules of this binary:
+//!
+//! - One test, one installation: its own topic prefix, database, checkpoint folder and ports
+//!   ([`support::site::Site`]). The stack is shared, unless a test needs to break it.
+//! - What is expected comes from the input, by SQL over a raw table of every record sent and the
+//!   offset that the broker gave it ([`support::recount`]). Nothing of the core is asked.
+//! - Workers are processes (`target/release/meterline`), ended by signals, never called.
+//! - No sleeps to let something happen: [`support::wait::until`] polls a condition, and says what
+//!   it waited for when the time is over. No retries of tests, no `#[ignore]`.
+//! - Random choices come from a seed that is printed when a test fails.
+//! - Heavy tests take the machine for themselves ([`support::turn`]); 2 cores are enough.
+//! - Everything that was started is stopped when the binary ends, however it ends.
+
+mod adoption;
+mod bad_input;
+mod checkpoint_store;
+mod clickhouse_faults;
+mod forms;
+mod kills;
+mod log_time;
+mod pointers;
+mod rebalances;
+mod shutdown;
+mod stale_owner;
+mod support;

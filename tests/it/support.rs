@@ -1,0 +1,15 @@
+//! What the tests stand on. See the rules in `main.rs`.
+
+pub(crate) mod clickhouse;
+pub(crate) mod faults;
+pub(crate) mod guard;
+pub(crate) mod kafka;
+pub(crate) mod load;
+pub(crate) mod process;
+pub(crate) mod recount;
+pub(crate) mod site;
+pub(crate) mod stack;
+pub(crate) mod totals;
+pub(crate) mod turn;
+pub(crate) mod wait;
+pub(crate) mod worker;
