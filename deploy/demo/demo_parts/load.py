@@ -5,46 +5,46 @@ Every record sent is also written to a recording, which the recount reads.
 
 from dataclasses import dataclass
 
-from trial.installation import ROOT
+from trial.output import command
 
-_FIXTURES = ROOT / "tests/fixtures"
+_FIXTURES = "tests/fixtures"
 _SEED = "7"
 _DUPLICATES = _OUT_OF_ORDER = "2%"
 _BROKEN = "0.2%"
 _LIVE_RATE = "200/s"
-_LIVE_TENANTS = "1000"
+# So many that the made-up tenants do not outdo the recorded ones.
+_LIVE_TENANTS = "20000"
 
 
 @dataclass(frozen=True)
 class RecordedInput:
     """A file of recorded events and how it is read."""
 
+    name: str
     title: str
     file: str
-    mapping: str
 
 
 INPUTS = (
-    RecordedInput("requests to a NASA web server, 1 August 1995", "nasa_http_1995-08-01.tsv.gz", "nasa.toml"),
-    RecordedInput("calls of a language model at Azure, 16 November 2023", "azure_llm_conv_2023-11-16.csv.gz",
-                  "azure.toml"),
+    RecordedInput("nasa", "Requests to a NASA web server on 1 August 1995", "nasa_http_1995-08-01.tsv.gz"),
+    RecordedInput("azure", "Calls of a language model on 16 November 2023", "azure_llm_conv_2023-11-16.csv.gz"),
 )
 
 
 def produce(trial, recorded):
     """Publishes a recorded input, its last record now; returns the recording."""
-    recording = trial.folder / f"{recorded.mapping}.ndjson"
-    trial.meterline("produce", str(_FIXTURES / recorded.file), "--mapping",
-                    str(_FIXTURES / "mappings" / recorded.mapping), "--shift-to-now", *_mixing(recording))
+    recording = trial.folder / f"{recorded.name}.ndjson"
+    trial.show("produce", f"{_FIXTURES}/{recorded.file}", "--mapping", f"{_FIXTURES}/mappings/{recorded.name}.toml",
+               "--shift-to-now", *_mixing(recording))
     return recording
 
 
-def start_minute(trial, length):
+def start_live(trial, length):
     """Starts publishing events on time; returns the process and its recording."""
-    recording = trial.folder / "minute.ndjson"
-    process = trial.start("simulate", "simulate", "--rate", _LIVE_RATE, "--duration", length,
-                          "--tenants", _LIVE_TENANTS, *_mixing(recording))
-    return process, recording
+    recording = trial.folder / "live.ndjson"
+    words = ["simulate", "--rate", _LIVE_RATE, "--duration", length, "--tenants", _LIVE_TENANTS, *_mixing(recording)]
+    command("meterline", *words)
+    return trial.start("simulate", *words), recording
 
 
 def records(recordings):
@@ -54,11 +54,6 @@ def records(recordings):
         with open(recording, "rb") as lines:
             total += sum(1 for _ in lines)
     return total
-
-
-def mixing_text():
-    """What is mixed in, for people."""
-    return f"{_DUPLICATES} duplicates, {_OUT_OF_ORDER} out of order, {_BROKEN} broken; seed {_SEED}"
 
 
 def _mixing(recording):

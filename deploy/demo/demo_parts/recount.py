@@ -6,7 +6,7 @@ Refuses to call nothing equal: a comparison without rows is a failure.
 from itertools import count, islice
 from pathlib import Path
 
-from trial.installation import TrialError
+from trial import TrialError
 from trial.output import grouped, say, table
 
 _STATEMENTS = Path(__file__).with_name("recount.sql").read_text().split("\n-----\n")

@@ -8,27 +8,26 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
-from trial.output import command, say, table
+from trial.output import say, table
 
 _BUSIEST = 3
 _HOURS = 4
 _LETTERS_SHOWN = 5
 _ROWS_MAX = "1000000"
-_METERS = (("http_requests", "requests"), ("llm_generated_tokens", "generated tokens"))
+_METERS = (("http_bytes", "bytes sent to a host"), ("llm_calls", "calls of a language model"))
 
 
 def usage(trial):
     """Months, days and hours of the busiest tenants of two meters, then one command to try."""
     for meter, unit in _METERS:
         tenants = _busiest(trial, meter)
-        say(f"{meter} ({unit}), the {_BUSIEST} busiest tenants:", indent=2)
+        say(f"{meter} ({unit}):", indent=2)
         _usage_table(trial, meter, tenants)
         say()
     tenant = _busiest(trial, _METERS[0][0])[0]
     since = datetime.now(timezone.utc) - timedelta(hours=_HOURS)
     words = ["usage", "--tenant", tenant, "--level", "hour", "--from", f"{since:%Y-%m-%dT%H:00:00Z}"]
-    command("meterline", *words)
-    trial.meterline(*words)
+    trial.show(*words)
 
 
 def outcomes(trial):
@@ -51,9 +50,9 @@ def outcomes(trial):
 
 def dead_letters(trial):
     """Dead letters by reason, and some of them."""
-    for words in (["dead-letters", "list", "--by-reason"], ["dead-letters", "list", "--limit", str(_LETTERS_SHOWN)]):
-        command("meterline", *words)
-        trial.meterline(*words)
+    trial.show("dead-letters", "list", "--by-reason")
+    say()
+    trial.show("dead-letters", "list", "--limit", str(_LETTERS_SHOWN))
 
 
 def _busiest(trial, meter):

@@ -6,7 +6,7 @@ Refuses to decide by time that the worker is done: it asks how far the rows are 
 import subprocess
 import time
 
-from trial.installation import TrialError
+from trial import TrialError
 from trial.output import say
 from trial.worker import highest, total
 

@@ -7,13 +7,11 @@ import http.client
 import json
 from urllib.parse import urlencode, urlsplit
 
+from trial import TrialError
+
 _TIMEOUT_SECONDS = 300
 # How the engine writes NULL where every value is text.
 _NULL = "ᴺᵁᴸᴸ"
-
-
-class ClickHouseError(Exception):
-    """What ClickHouse said."""
 
 
 class ClickHouse:
@@ -52,5 +50,5 @@ class ClickHouse:
         finally:
             connection.close()
         if answer.status != 200:
-            raise ClickHouseError(text.strip())
+            raise TrialError(f"ClickHouse refused a query: {text.strip()}")
         return text

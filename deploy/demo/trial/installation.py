@@ -14,8 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from trial import TrialError
 from trial.clickhouse import ClickHouse
-from trial.output import say
+from trial.output import command, say
 
 ROOT = Path(__file__).resolve().parents[3]
 _STACK = ROOT / "deploy/local/stack"
@@ -23,10 +24,6 @@ _SERVICE_PORTS = (23, 80, 92, 93)
 _PORT_BASE_STEP = 100
 _PORT_BASES_MAX = 100
 _LOG_TAIL_LINES = 15
-
-
-class TrialError(Exception):
-    """What went wrong, in words for the person at the terminal."""
 
 
 class Installation:
@@ -39,6 +36,7 @@ class Installation:
         if not self.binary.exists():
             raise TrialError(f"{self.binary} is not built; run `make build`")
         self.folder = Path(tempfile.mkdtemp(prefix=f"meterline-{name}-"))
+        (self.folder / "meterline.toml").touch()
         self.environment = _clean_environment(self.folder)
 
     def __enter__(self):
@@ -68,18 +66,26 @@ class Installation:
         """Where the stack keeps its process ids and logs."""
         return self.folder / "stack" / str(self.port_base)
 
-    def meterline(self, *arguments):
-        """Runs the command in the foreground; it prints to the same terminal."""
-        _run([self.binary, *arguments], cwd=self.folder, env=self.environment)
+    def show(self, *arguments, warnings=True):
+        """Runs the command in the foreground: the reader sees what is run and what it prints."""
+        command("meterline", *arguments)
+        for line in self.answer(*arguments, warnings=warnings).splitlines():
+            say(line, indent=2)
 
-    def answer(self, *arguments):
-        """Runs the command and returns what it prints."""
-        return _run([self.binary, *arguments], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE)
+    def answer(self, *arguments, warnings=True):
+        """Runs the command and returns what it prints; progress and warnings go to the terminal."""
+        stderr = None if warnings else subprocess.DEVNULL
+        return _run(self._words(arguments), cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=stderr)
+
+    def init(self):
+        """Makes topics and tables, and says once what `init` warns of for every topic."""
+        self.show("init", warnings=False)
+        say("(warnings left out: with one broker, every record exists once; production needs three)", indent=2)
 
     def start(self, name, *arguments):
         """Starts the command in the background; its output goes to a log file."""
         with open(self.log(name), "ab") as log:
-            return subprocess.Popen([self.binary, *arguments], cwd=self.folder, env=self.environment,
+            return subprocess.Popen(self._words(arguments), cwd=ROOT, env=self.environment,
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def log(self, name):
@@ -91,14 +97,25 @@ class Installation:
         lines = self.log(name).read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         return "\n".join([f"the end of {self.log(name)}:"] + [f"  {line}" for line in lines])
 
+    def _words(self, arguments):
+        """The command with a settings file of the trial's own, so that no other is read."""
+        return [self.binary, "--config", self.folder / "meterline.toml", *arguments]
+
     def _stack_settings(self):
         lines = _run([_STACK, "env", "--port-base", str(self.port_base)], env=self.environment, stdout=subprocess.PIPE)
         pairs = (word.partition("=") for line in lines.splitlines() for word in shlex.split(line)[1:])
         return {name: value for name, _, value in pairs}
 
+    def _say_how_to_go_on(self):
+        stack = f"{_STACK.relative_to(ROOT)} {{}} --port-base {self.port_base}"
+        say("Kept as it is. To look at it, and to stop it:", indent=2)
+        say(f"export METERLINE_STACK_STATE={self.folder / 'stack'}", indent=4)
+        say(f'eval "$({stack.format("env")})"', indent=4)
+        say(stack.format("reset"), indent=4)
+
     def _end(self):
         if self.keep:
-            say(f"Kept: the stack on port base {self.port_base}; METERLINE_STACK_STATE={self.folder / 'stack'}")
+            self._say_how_to_go_on()
             return
         # A second Ctrl-C must not leave a broker behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -122,9 +139,10 @@ def run_to_exit(main):
 
 
 def _run(words, stdout=None, **options):
-    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=stdout, text=True, **options)
+    words = [str(word) for word in words]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=stdout, text=True, **options)
     if done.returncode:
-        name = " ".join([Path(words[0]).name, *map(str, words[1:])])
+        name = " ".join([Path(words[0]).name, *words[1:]])
         raise TrialError(f"`{name}` ended with status {done.returncode}")
     return done.stdout
 

@@ -4,9 +4,12 @@ Refuses colours and boxes where nobody looks: without a terminal the output is p
 """
 
 import os
+import shlex
 import sys
+import textwrap
 from decimal import Decimal
 
+_COMMAND_WIDTH = 100
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
@@ -23,7 +26,9 @@ def say(text="", indent=0):
 
 def command(*words):
     """Shows a command that is about to run, so that the reader can repeat it."""
-    say(f"$ {' '.join(words)}", indent=2)
+    lines = textwrap.wrap(shlex.join(words), _COMMAND_WIDTH, break_long_words=False, break_on_hyphens=False,
+                          initial_indent="$ ", subsequent_indent="    ")
+    say(" \\\n  ".join(lines), indent=2)
 
 
 def table(columns, rows, indent=2):

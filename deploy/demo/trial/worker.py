@@ -13,7 +13,7 @@ import time
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from trial.installation import TrialError
+from trial import TrialError
 
 _POLL_SECONDS = 0.05
 _ANSWER_SECONDS = 5

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from bench_parts import machine
 from trial.clickhouse import ClickHouse
-from trial.installation import ROOT, TrialError
+from trial import TrialError
 from trial.worker import Worker, total
 
-_CATALOG = ROOT / "tests/bench/bench.yaml"
+_CATALOG = "tests/bench/bench.yaml"
 _LIMIT_SECONDS = 600
 # Often enough for a hundredth of the time measured, seldom enough not to be measured itself.
 _STATUS_POLL_SECONDS = 0.2
@@ -43,8 +43,8 @@ class WholePath(Measured):
 
 def fill(trial, size):
     """Topic, catalog, events; returns what was written."""
-    trial.meterline("init")
-    trial.meterline("catalog", "apply", str(_CATALOG), "--wait", "--actor", "bench")
+    trial.init()
+    trial.show("catalog", "apply", _CATALOG, "--wait", "--actor", "bench")
     return _program(trial, "bench-fill", "--events", str(size.events), "--tenants", str(size.tenants),
                     "--minutes", str(size.minutes))
 
@@ -89,7 +89,7 @@ def _new_installation(trial, number):
         "METERLINE__CHECKPOINT__URL": (trial.folder / f"checkpoints-{number}").as_uri(),
         "METERLINE__KAFKA__GROUP": f"round-{number}",
     })
-    trial.meterline("init")
+    trial.answer("init", warnings=False)
     return ClickHouse(trial.environment)
 
 

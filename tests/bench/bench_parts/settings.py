@@ -6,7 +6,7 @@ Refuses what is no whole number above zero.
 import os
 from dataclasses import dataclass
 
-from trial.installation import TrialError
+from trial import TrialError
 
 
 @dataclass(frozen=True)
