@@ -187,6 +187,10 @@ fn what_is_written_twice_is_malformed() {
         r#"{"a":null,"a":null}"#,
         &twice(47, "`a` is there twice in `data`"),
     );
+    structured(
+        r#","data_base64":null,"data_base64":null"#,
+        &twice(54, "`data_base64` is there twice"),
+    );
     structured(r#","x":1,"x":2"#, "||||-|-|");
 }
 

@@ -96,6 +96,7 @@ fn broken_strings_say_where() {
             7,
             "`\\u` and four hexadecimal digits are expected",
         ),
+        ("\"1234\u{1f}678901\"", 5, "a control character in a string"),
         ("\"12345678\u{1f}\"", 9, "a control character in a string"),
     ] {
         assert_eq!(

@@ -93,6 +93,8 @@ fn decimals_of_any_scale_are_exact_or_out_of_range() {
         reads("quantity", &decimal(9), &extended(40, sign, last), expected);
     }
     let seventeen = |first: u8, second: u8| [&[34, first, second][..], &[0; 15]].concat();
+    let unsigned = [&[34, 0x00][..], &[0xFF; 16]].concat();
+    reads("quantity", &decimal(9), &unsigned, beyond);
     reads("quantity", &decimal(9), &seventeen(0x00, 0x80), beyond);
     reads("quantity", &decimal(9), &seventeen(0xFF, 0x7F), beyond);
     reads("quantity", &decimal(9), &seventeen(0x01, 0x00), beyond);
@@ -115,6 +117,7 @@ fn nullable_and_fixed_decimals_are_read() {
         b"\xFF\xFF\xFF\xFF",
         "-0.001",
     );
+    reads("quantity", &fixed_decimal(5, 11, 0), &[0xFF; 5], "-1");
     reads("quantity", &fixed_decimal(20, 47, 0), &[0xFF; 20], "-1");
     let nullable = format!("[\"null\",{}]", fixed_decimal(1, 2, 0));
     reads("quantity", &nullable, b"\x02\x09", "9");
@@ -160,6 +163,11 @@ fn floats_and_bare_bytes_are_no_quantities() {
     ] {
         refused("quantity", invalid, &format!("bytes {advice}"));
     }
+    refused(
+        "quantity",
+        &fixed_decimal(5, 12, 0),
+        &format!("fixed {advice}"),
+    );
     refused(
         "quantity",
         &fixed_decimal(4, 10, 0),

@@ -37,6 +37,7 @@ fn other_fields_are_skipped_by_their_lengths() {
             b"\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x00",
         ),
         (r#"{"type":"array","items":"long"}"#, b"\x03\x04??\x00"),
+        (r#"{"type":"map","values":"int"}"#, b"\x03\x04??\x00"),
         (r#"{"type":"map","values":"boolean"}"#, b"\x02\x02k\x01\x00"),
         (r#"["null","string"]"#, b"\x02\x02x"),
         (&format!("[\"null\",{record}]"), b"\x02\x02\x01"),
