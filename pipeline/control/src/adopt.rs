@@ -26,7 +26,7 @@ impl ControlLog {
     ///
     /// # Errors
     /// [`ControlError::NoCatalog`]: wait for one. [`ControlError::NotCreatedByInit`]: an admin
-    /// must adopt it. [`ControlError::Halted`] where the topic's partition count changed since.
+    /// must adopt it. [`ControlError::Topic`] where its partition count changed since `init`.
     /// Those of [`ControlLog::decide`].
     pub fn adopt_created(
         &self,

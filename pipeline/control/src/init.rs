@@ -86,7 +86,7 @@ fn default_replicas(brokers: usize) -> u16 {
     u16::try_from(brokers).map_or(SAFE_REPLICAS, |brokers| brokers.clamp(1, SAFE_REPLICAS))
 }
 
-/// Describes a topic that was just made: every broker may take a moment to know it.
+/// Describes a topic that was just made, once it is known and each partition has its leader.
 fn wait_for_topic(
     admin: &Admin,
     name: &str,
@@ -95,7 +95,9 @@ fn wait_for_topic(
     let mut backoff = Backoff::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if let Some(description) = admin.describe_topic(name, left)? {
+        let described = admin.describe_topic(name, left)?;
+        let ready = |t: &TopicDescription| t.partitions.iter().all(|p| p.leader.is_some());
+        if let Some(description) = described.filter(ready) {
             return Ok(description);
         }
         if left.is_zero() {

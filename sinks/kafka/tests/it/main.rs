@@ -7,7 +7,8 @@ mod stack;
 use meterline_core::hash::partition_of;
 use meterline_core::position::TopicId;
 use meterline_kafka::{
-    Admin, Created, MAX_RECORD_BYTES, Next, Outgoing, Producer, Settings, TopicSpec,
+    Admin, Created, MAX_RECORD_BYTES, Next, Outgoing, Producer, Settings, TopicDescription,
+    TopicSpec,
 };
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -50,6 +51,18 @@ fn delete(settings: &Settings, topic: &str) {
     assert!(results.expect("an answer").iter().all(Result::is_ok));
 }
 
+/// The topic, once it is there or not: a broker answers a change before it applies it everywhere.
+fn described(admin: &Admin, name: &str, there: bool) -> Option<TopicDescription> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let now = admin.describe_topic(name, TIMEOUT).expect("an answer");
+        if now.is_some() == there {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "still {now:?}");
+    }
+}
+
 /// The topic id that the broker itself wrote beside the log of partition 0.
 fn id_on_disk(topic: &str) -> String {
     let folder = stack::broker_folder().join(format!("{topic}-0"));
@@ -86,29 +99,19 @@ fn as_kafka_writes_it(id: TopicId) -> String {
 #[test]
 fn topic_ids_are_kafkas_and_change_when_a_topic_is_made_again() {
     let (settings, admin, spec) = topic(3);
-    let described = || admin.describe_topic(&spec.name, TIMEOUT);
-    // A broker answers a change of topics before it has applied it everywhere.
-    let deadline = Instant::now() + TIMEOUT;
-    let becomes = |there: bool| loop {
-        let now = described().expect("an answer");
-        if now.is_some() == there {
-            break now;
-        }
-        assert!(Instant::now() < deadline, "still {now:?}");
-    };
-    let first = becomes(true).expect("there");
+    let first = described(&admin, &spec.name, true).expect("there");
     assert_eq!(as_kafka_writes_it(first.topic_id), id_on_disk(&spec.name));
     let numbers: Vec<_> = first.partitions.iter().map(|p| p.partition).collect();
     assert_eq!(numbers, [0, 1, 2]);
     assert_eq!((first.partition_count(), first.replicas()), (3, 1));
 
     delete(&settings, &spec.name);
-    becomes(false);
+    described(&admin, &spec.name, false);
     assert_eq!(
         admin.create_topic(&spec, TIMEOUT).expect("made"),
         Created::Now
     );
-    let second = becomes(true).expect("there");
+    let second = described(&admin, &spec.name, true).expect("there");
     assert_ne!(second.topic_id, first.topic_id);
     assert_eq!(as_kafka_writes_it(second.topic_id), id_on_disk(&spec.name));
 }
@@ -121,8 +124,7 @@ fn a_topic_that_is_there_is_described_and_not_changed() {
         admin.create_topic(&spec, TIMEOUT).expect("an answer"),
         Created::Before
     );
-    let described = admin.describe_topic(&spec.name, TIMEOUT).expect("answer");
-    let described = described.expect("there");
+    let described = described(&admin, &spec.name, true).expect("there");
     assert_eq!(described.partition_count(), 2);
     assert!(described.config.log_append_time);
     assert_eq!(described.config.retention_ms, 604_800_000);

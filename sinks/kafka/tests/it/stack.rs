@@ -8,8 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Port bases to choose from: below Linux's ephemeral ports, a hundred apart.
-const BASES: std::ops::Range<u16> = 220..319;
+/// Hundreds of the port bases to choose from: below Linux's ephemeral ports.
+const HUNDREDS: std::ops::Range<u16> = 220..319;
+/// Added to the hundreds: people count from round numbers, and their data must not be touched.
+const ODD: u16 = 50;
 
 static STACK: LazyLock<Stack> = LazyLock::new(Stack::start);
 static PREFIXES: AtomicU32 = AtomicU32::new(0);
@@ -33,8 +35,11 @@ pub(crate) fn settings() -> Settings {
 /// Where the broker keeps its logs.
 #[allow(dead_code)] // Not every test binary that shares this file looks at the broker's files.
 pub(crate) fn broker_folder() -> PathBuf {
-    let state = root().join("deploy/local/.state");
-    state.join(STACK.base.to_string()).join("kafka/log")
+    state(STACK.base).join("kafka/log")
+}
+
+fn state(base: u16) -> PathBuf {
+    root().join("deploy/local/.state").join(base.to_string())
 }
 
 fn root() -> PathBuf {
@@ -45,13 +50,13 @@ fn root() -> PathBuf {
 
 impl Stack {
     fn start() -> Self {
-        let start = usize::try_from(std::process::id()).expect("32 bits") % BASES.len();
-        let base = BASES
+        let start = usize::try_from(std::process::id()).expect("32 bits") % HUNDREDS.len();
+        let base = HUNDREDS
             .cycle()
             .skip(start)
-            .take(BASES.len())
-            .map(|hundreds| hundreds * 100)
-            .find(|base| [92, 93].iter().all(|n| is_free(base + n)))
+            .take(HUNDREDS.len())
+            .map(|hundreds| hundreds * 100 + ODD)
+            .find(|base| !state(*base).exists() && [92, 93].iter().all(|n| is_free(base + n)))
             .expect("some port base is free");
         let stack = root().join("deploy/local/stack");
         let undertaker = Command::new("sh")
