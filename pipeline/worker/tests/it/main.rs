@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod events;
+mod halts;
 mod operations;
 mod restarts;
 mod site;

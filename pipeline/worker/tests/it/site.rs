@@ -3,10 +3,15 @@
 use crate::stack::Stack;
 use clickhouse::{Client, Row, RowOwned, RowRead};
 use meterline_clickhouse::{ClickHouse, Keep, Secret};
-use meterline_control::{Author, ControlLog, InitSpec, init_topics};
+use meterline_control::{Author, ControlLog, Decided, InitSpec, init_topics, propose};
+use meterline_core::control::{Decision, Verdict, VerdictAction};
+use meterline_core::position::LogPartition;
 use meterline_kafka::{Admin, Outgoing, Producer};
 use meterline_schemas::catalog_yaml;
 use meterline_worker::{RollupSettings, RunError, Settings, Stage};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -168,6 +173,51 @@ impl Site {
             (0..partitions).map(end).sum()
         };
         tokio::task::spawn_blocking(ask).await.unwrap()
+    }
+
+    /// Deletes the records of partition 0 of the usage topic that lie before an offset.
+    pub(crate) async fn delete_records_before(&self, offset: u64) {
+        let config = self.kafka().admin_config();
+        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        let topic = self.kafka().topics().usage_events();
+        let offset = Offset::Offset(i64::try_from(offset).unwrap());
+        list.add_partition_offset(&topic, 0, offset).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        admin.delete_records(&list, &options).await.unwrap();
+    }
+
+    /// Removes everything from the checkpoint store.
+    pub(crate) fn lose_checkpoints(&self) {
+        for entry in std::fs::read_dir(self.checkpoints.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            } else {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
+    /// Writes a verdict on partition 0.
+    pub(crate) async fn decide(&self, offset: u64, action: VerdictAction) {
+        let topic = self.kafka().topics().usage_events();
+        let log = ControlLog::connect(&self.kafka()).unwrap();
+        let decide = move |log: &ControlLog| {
+            let view = log.read_to_end(TIMEOUT).unwrap();
+            let topic_id = view.topic_created(&topic).unwrap().topic_id;
+            let verdict = Decision::Verdict(Verdict {
+                log_partition: LogPartition {
+                    topic_id,
+                    partition: 0,
+                },
+                offset,
+                action,
+            });
+            log.decide(&propose(&view, verdict, &author()), TIMEOUT)
+        };
+        let decided = log.off_thread(decide).await.unwrap();
+        assert!(matches!(decided, Decided::InForce { .. }));
     }
 
     /// Rows of a statement.
