@@ -30,14 +30,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Usage(error) | Self::Failed(error)) = self;
-        let mut causes = error.chain();
-        if let Some(first) = causes.next() {
-            write!(f, "error: {first}")?;
-        }
-        for cause in causes {
-            write!(f, "\n  caused by: {cause}")?;
-        }
-        Ok(())
+        write!(
+            f,
+            "error: {}",
+            causes(error.as_ref()).join("\n  caused by: ")
+        )
     }
 }
 
@@ -49,12 +46,42 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 /// An error and its causes on one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+    causes(error).join(": ")
+}
+
+/// The texts of an error and its causes. A cause that its parent's text repeats is left out:
+/// client libraries do that.
+fn causes(error: &dyn Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let text = cause.to_string();
+        if !texts.iter().any(|shown| shown.contains(&text)) {
+            texts.push(text);
+        }
         source = cause.source();
     }
-    text
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn causes_are_shown_once() {
+        let error = anyhow!("no route")
+            .context("connect: no route")
+            .context("failed to ask");
+        let failure = Failure::Failed(error);
+        assert_eq!(
+            failure.to_string(),
+            "error: failed to ask\n  caused by: connect: no route"
+        );
+        assert_eq!(
+            (failure.exit_code(), Failure::usage("x").exit_code()),
+            (1, 2)
+        );
+    }
 }

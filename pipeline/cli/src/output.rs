@@ -151,6 +151,37 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
+/// A length of time in days, hours, minutes and seconds; zero parts are left out.
+pub(crate) fn length(seconds: u64) -> String {
+    let parts = [
+        ("d", 86_400, u64::MAX),
+        ("h", 3_600, 24),
+        ("m", 60, 60),
+        ("s", 1, 60),
+    ];
+    let parts = parts
+        .iter()
+        .map(|(unit, size, wrap)| (seconds / size % wrap, unit));
+    let text: Vec<String> = parts
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text.join(" ")
+    }
+}
+
+/// A time without the zeros at the end of its fraction.
+pub(crate) fn short_time(time: impl std::fmt::Display) -> String {
+    let text = time.to_string();
+    match text.strip_suffix('Z') {
+        Some(text) => format!("{}Z", text.trim_end_matches('0').trim_end_matches('.')),
+        None => text,
+    }
+}
+
 fn plain_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -226,6 +257,27 @@ x\\u{1b}[2J,\"y        7  -
         let json: Value =
             serde_json::from_str(&table().render(Output::Json).expect("renders")).expect("JSON");
         assert_eq!(json[1]["value"], json!("1000.25"));
+    }
+
+    #[test]
+    fn lengths_and_times_are_short_and_exact() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (3_600, "1h"),
+            (3_024_000, "35d"),
+            (90_061, "1d 1h 1m 1s"),
+        ] {
+            assert_eq!(length(seconds), text);
+        }
+        assert_eq!(
+            short_time("2026-11-21T10:00:00.120000Z"),
+            "2026-11-21T10:00:00.12Z"
+        );
+        assert_eq!(
+            short_time("2026-11-21T10:00:00.000000Z"),
+            "2026-11-21T10:00:00Z"
+        );
     }
 
     #[test]

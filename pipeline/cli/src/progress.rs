@@ -1,6 +1,6 @@
 //! Progress of long work on standard error: a bar on a terminal, otherwise a line now and then.
 
-use crate::output::grouped;
+use crate::output::{grouped, length};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -72,9 +72,7 @@ fn line(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
     let millis = elapsed.as_millis().max(1);
     let rate = u64::try_from(u128::from(done) * 1_000 / millis).unwrap_or(u64::MAX);
     let left = total.saturating_sub(done).checked_div(rate);
-    let left = left.map_or("unknown time".to_owned(), |seconds| {
-        humantime::format_duration(Duration::from_secs(seconds)).to_string()
-    });
+    let left = left.map_or_else(|| "unknown time".to_owned(), length);
     format!(
         "{} of {} {what}, {}/s, {left} left",
         grouped(done),

@@ -3,7 +3,7 @@
 use super::{KAFKA_TIMEOUT, Session};
 use crate::args::{ApplyArgs, CatalogCommand, Output, ShowArgs};
 use crate::failure::Failure;
-use crate::output::{Table, print};
+use crate::output::{Table, length, print, short_time};
 use anyhow::{Context, anyhow};
 use meterline_control::{CatalogApplied, ControlError};
 use meterline_core::catalog::{Catalog, Meter, succeeds};
@@ -149,7 +149,7 @@ fn list(view: &View, output: Output) -> Result<(), Failure> {
             json!(decision.version),
             json!(decision.compiled.catalog.name),
             json!(decision.offset),
-            json!(link.map(|link| link.append_time.to_string())),
+            json!(link.map(|link| short_time(link.append_time))),
             json!(link.map(|link| &link.actor)),
             json!(link.map(|link| &link.note)),
         ]);
@@ -169,7 +169,11 @@ fn heading(view: &View, decision: &CatalogDecision) -> String {
         } else {
             format!(": {}", link.note)
         };
-        format!("applied   {} by {}{note}\n", link.append_time, link.actor)
+        format!(
+            "applied   {} by {}{note}\n",
+            short_time(link.append_time),
+            link.actor
+        )
     });
     let lengths = [
         ("accepts", catalog.acceptance),
@@ -179,10 +183,7 @@ fn heading(view: &View, decision: &CatalogDecision) -> String {
     ];
     let lengths: Vec<String> = lengths
         .iter()
-        .map(|(name, length)| {
-            let length = std::time::Duration::from_millis(length.0.into());
-            format!("{name} {}", humantime::format_duration(length))
-        })
+        .map(|(name, window)| format!("{name} {}", length(u64::from(window.0 / 1_000))))
         .collect();
     let ignored = if catalog.ignored_types.is_empty() {
         "none".to_owned()

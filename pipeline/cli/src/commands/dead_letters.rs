@@ -3,7 +3,7 @@
 use super::Session;
 use crate::args::{DeadLettersArgs, Output};
 use crate::failure::Failure;
-use crate::output::{Table, print};
+use crate::output::{Table, print, short_time};
 use meterline_clickhouse::{ClickHouse, DeadLetterFilter};
 use meterline_schemas::rows::DeadLetterRow;
 use serde_json::json;
@@ -69,7 +69,7 @@ async fn list(args: &DeadLettersArgs, clickhouse: &ClickHouse) -> Result<Table, 
         let read = u32::try_from(page.len()).unwrap_or(u32::MAX);
         for row in &page {
             table.push(vec![
-                json!(row.log_time.to_string()),
+                json!(short_time(row.log_time)),
                 json!(row.topic),
                 json!(row.log_partition),
                 json!(row.offset),

@@ -10,6 +10,7 @@ use meterline_clickhouse::Migrated;
 use meterline_control::{InitReport, InitSpec, init_topics};
 use meterline_core::control::{Adoption, View};
 use meterline_core::position::LogPartition;
+use std::collections::BTreeMap;
 
 /// Runs the command.
 pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure> {
@@ -21,8 +22,8 @@ pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure>
     };
     let report = init_topics(&session.settings.kafka, &spec, KAFKA_TIMEOUT)?;
     print(&topics_text(&report))?;
-    for warning in &report.warnings {
-        eprintln!("warning: topic {}: {}", warning.topic, warning.text);
+    for (text, topics) in warnings(&report) {
+        eprintln!("warning: {}: {text}", topics.join(", "));
     }
     let clickhouse = session.clickhouse()?;
     let migrated = session.runtime.block_on(clickhouse.migrate())?;
@@ -49,6 +50,18 @@ fn topics_text(report: &InitReport) -> String {
         text.push_str("all topics were there\n");
     }
     text
+}
+
+/// Warnings, each with all topics that it is about.
+fn warnings(report: &InitReport) -> BTreeMap<&str, Vec<&str>> {
+    let mut topics: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for warning in &report.warnings {
+        topics
+            .entry(&warning.text)
+            .or_default()
+            .push(&warning.topic);
+    }
+    topics
 }
 
 fn tables_text(database: &str, migrated: &Migrated) -> String {

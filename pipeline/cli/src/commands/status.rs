@@ -7,7 +7,7 @@
 use super::{KAFKA_TIMEOUT, Session, clock};
 use crate::args::StatusArgs;
 use crate::failure::{Failure, chain};
-use crate::output::{Table, print};
+use crate::output::{Table, length, print, short_time};
 use anyhow::{Context, Result, anyhow};
 use meterline_checkpoint::{Manifest, Store};
 use meterline_core::position::LogPartition;
@@ -183,17 +183,20 @@ fn row(partition: u32, known: &Known, now: EventTime) -> Vec<Value> {
     let checkpoint = known.checkpoint.as_ref();
     let end = known.ends.map(|(_, end)| end);
     let first = known.ends.map_or(0, |(first, _)| first);
-    // Before the first flush nothing is known to be read.
-    let lag = end.map(|end| end.saturating_sub(progress.map_or(first, |p| p.to_offset)));
+    // What is in a checkpoint was flushed; without either, nothing is known to be read.
+    let position = progress
+        .map(|p| p.to_offset)
+        .or(checkpoint.map(|c| c.header.position));
+    let lag = end.map(|end| end.saturating_sub(position.unwrap_or(first)));
     vec![
         json!(partition),
         worker.map_or_else(|| json!("unknown"), |w| json!(w.state)),
-        json!(progress.map(|p| p.to_offset)),
+        json!(position),
         json!(end),
         json!(lag),
-        json!(progress.map(|p| p.log_time.to_string())),
+        json!(progress.map(|p| short_time(p.log_time))),
         json!(progress.map(|p| age(p.log_time, now))),
-        json!(progress.map(|p| p.sealed_to.to_string())),
+        json!(progress.map(|p| short_time(p.sealed_to))),
         json!(progress.map(|p| p.levels_to)),
         json!(checkpoint.map(|c| c.header.position)),
         json!(checkpoint.map(|c| age(LogTime(c.written_at), now))),
@@ -206,6 +209,5 @@ fn row(partition: u32, known: &Known, now: EventTime) -> Vec<Value> {
 /// How long ago, in whole seconds.
 fn age(time: LogTime, now: EventTime) -> String {
     let micros = now.0.saturating_sub(time.as_event_time().0);
-    let seconds = u64::try_from(micros / 1_000_000).unwrap_or(0);
-    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+    length(u64::try_from(micros / 1_000_000).unwrap_or(0))
 }

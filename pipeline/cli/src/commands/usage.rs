@@ -3,7 +3,7 @@
 use super::Session;
 use crate::args::{Output, UsageArgs};
 use crate::failure::Failure;
-use crate::output::{Table, print};
+use crate::output::{Table, print, short_time};
 use meterline_clickhouse::{ClickHouse, PAGE_ROWS_MAX, UsageFilter};
 use meterline_core::time::{EVENT_TIME_END, EventTime, Level};
 use meterline_schemas::rows::UsageRow;
@@ -73,34 +73,34 @@ fn table(rows: &[UsageRow]) -> Table {
             .collect();
         table.push(vec![
             json!(row.meter),
-            json!(seconds(row.window_start)),
-            json!(seconds(row.window_end)),
+            json!(short_time(row.window_start)),
+            json!(short_time(row.window_end)),
             Value::Object(dimensions),
             json!(row.value.to_string()),
             json!(row.events),
             json!(row.sealed == 1),
             json!(row.revision),
-            json!(row.updated_at.to_string()),
+            json!(short_time(row.updated_at)),
         ]);
     }
     table
 }
 
-/// RFC 3339 without the fraction, which a window's ends do not have.
-fn seconds(time: EventTime) -> String {
-    time.to_string().replace(".000000Z", "Z")
-}
-
 fn nothing(args: &UsageArgs) -> String {
-    let level = Level::from(args.level).name();
+    let level = Level::from(args.level);
     let meter = args
         .meter
         .as_ref()
         .map_or_else(String::new, |meter| format!(" of meter {meter}"));
-    let hint =
-        "look at `meterline status` for lag and `meterline dead-letters list` for refused events";
+    let hint = match level {
+        Level::Hour => "`meterline status` shows lag, `meterline dead-letters list` refused events",
+        Level::Day | Level::Month => {
+            "days and months follow hours by up to rollup.levels_interval; try --level hour"
+        }
+    };
     format!(
-        "no usage{meter} by {level} for tenant {} in this span; {hint}\n",
+        "no usage{meter} by {} for tenant {} in this span; {hint}\n",
+        level.name(),
         args.tenant
     )
 }
