@@ -8,6 +8,7 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use config::{LogFormat, Settings, Sources};
 use failure::Failure;
+use output::note;
 use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            note(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
     }
@@ -69,7 +70,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
             .cloned(),
     };
     if let Some(command) = missing {
-        eprintln!("error: `meterline {command}` is not built in this version");
+        note(&format!(
+            "error: `meterline {command}` is not built in this version"
+        ));
         return ExitCode::from(WRONG_USAGE);
     }
     // Help and version are no errors; clap prints them to standard output.
@@ -118,7 +121,9 @@ fn user_name() -> String {
 /// Logs go to standard error; results to standard output.
 fn start_logging(settings: &Settings) {
     let filter = EnvFilter::new(&settings.log_level);
+    // A reader of the logs that went away must not stop the work.
     let logs = tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match settings.log_format {

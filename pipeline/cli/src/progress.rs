@@ -1,7 +1,7 @@
 //! Progress of long work on standard error: a bar on a terminal, otherwise a line now and then.
 
-use crate::output::{grouped, length};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::output::{grouped, length, note};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,16 @@ impl Progress {
         let start = Instant::now();
         let shown = if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template(
-                "{bar:30} {human_pos} of {human_len} {msg}, {per_sec}, {eta} left",
+                "{bar:30} {human_pos} of {human_len} {msg}, {rate}, {eta} left",
             )
-            .expect("the template is a constant that indicatif takes");
+            .expect("the template is a constant that indicatif takes")
+            .with_key(
+                "rate",
+                |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                    // A bar that cannot be drawn is no failure.
+                    let _ = write!(out, "{:.0}/s", state.per_sec());
+                },
+            );
             Shown::Bar(ProgressBar::new(total).with_style(style).with_message(what))
         } else {
             Shown::Lines {
@@ -54,7 +61,7 @@ impl Progress {
                 let now = Instant::now();
                 if now >= *next {
                     *next = now + LINE_EVERY;
-                    eprintln!("{}", line(self.what, done, self.total, now - self.start));
+                    note(&line(self.what, done, self.total, now - self.start));
                 }
             }
         }

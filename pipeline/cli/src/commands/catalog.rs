@@ -3,7 +3,7 @@
 use super::{KAFKA_TIMEOUT, Session};
 use crate::args::{ApplyArgs, CatalogCommand, Output, ShowArgs};
 use crate::failure::Failure;
-use crate::output::{Table, length, print, short_time};
+use crate::output::{Table, length, note, print, short_time};
 use anyhow::{Context, anyhow};
 use meterline_control::{CatalogApplied, ControlError};
 use meterline_core::catalog::{Catalog, Meter, succeeds};
@@ -156,7 +156,7 @@ fn list(view: &View, output: Output) -> Result<(), Failure> {
     }
     print(&table.render(output)?)?;
     if table.is_empty() {
-        eprintln!("there is no catalog yet; `meterline catalog apply FILE` applies one");
+        note("there is no catalog yet; `meterline catalog apply FILE` applies one");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use super::{KAFKA_TIMEOUT, Session};
 use crate::args::InitArgs;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{note, print};
 use meterline_clickhouse::Migrated;
 use meterline_control::{InitReport, InitSpec, init_topics};
 use meterline_core::control::{Adoption, View};
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure>
     let report = init_topics(&session.settings.kafka, &spec, KAFKA_TIMEOUT)?;
     print(&topics_text(&report))?;
     for (text, topics) in warnings(&report) {
-        eprintln!("warning: {}: {text}", topics.join(", "));
+        note(&format!("warning: {}: {text}", topics.join(", ")));
     }
     let clickhouse = session.clickhouse()?;
     let migrated = session.runtime.block_on(clickhouse.migrate())?;

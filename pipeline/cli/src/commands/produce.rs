@@ -13,8 +13,7 @@ use crate::load::pace::Pace;
 use crate::load::publisher::{Blend, Breakable, Publisher};
 use crate::load::recording::Recording;
 use crate::load::sender::Sender;
-use crate::load::summary::Summary;
-use crate::output::print;
+use crate::load::summary::conclude;
 use crate::progress::Progress;
 use crate::stop::Stop;
 use anyhow::{Result, anyhow, bail};
@@ -78,23 +77,14 @@ pub(crate) fn run(
     let mut publisher = Publisher::new(sender, Encoder::default(), breaker, blend, recording);
     let pace = Pace::start(args.rate);
     let published = publish(args, &mapping, shift, &survey, &mut publisher, pace, stop);
-    let (counts, sender) = publisher.finish()?;
-    let (sent, delivered) = sender.finish();
-    let recording = args.record.as_deref();
-    let stopped = stop.is_requested();
-    print(
-        &Summary {
-            topic: &topic,
-            counts,
-            sent,
-            elapsed: pace.elapsed(),
-            recording,
-            stopped,
-        }
-        .to_string(),
-    )?;
-    published?;
-    Ok(delivered?)
+    conclude(
+        publisher,
+        published,
+        &topic,
+        &pace,
+        args.record.as_deref(),
+        stop,
+    )
 }
 
 fn publish(

@@ -14,8 +14,7 @@ use crate::load::pace::Pace;
 use crate::load::publisher::{Blend, Publisher};
 use crate::load::recording::Recording;
 use crate::load::sender::{Sender, Sink};
-use crate::load::summary::Summary;
-use crate::output::print;
+use crate::load::summary::conclude;
 use crate::progress::Progress;
 use crate::stop::Stop;
 use anyhow::{Result, anyhow};
@@ -57,30 +56,17 @@ pub(crate) fn run(
     };
     let mut publisher = Publisher::new(sender, encoder, breaker, blend, recording);
     let pace = Pace::start(args.rate);
-    let published = publish(
-        Generator::new(plan.clone(), catalog),
-        plan.count,
-        &mut publisher,
-        pace,
+    let count = plan.count;
+    let generator = Generator::new(plan, catalog);
+    let published = publish(generator, count, &mut publisher, pace, stop);
+    conclude(
+        publisher,
+        published,
+        &topic,
+        &pace,
+        args.record.as_deref(),
         stop,
-    );
-    let (counts, sender) = publisher.finish()?;
-    let (sent, delivered) = sender.finish();
-    let recording = args.record.as_deref();
-    let stopped = stop.is_requested();
-    print(
-        &Summary {
-            topic: &topic,
-            counts,
-            sent,
-            elapsed: pace.elapsed(),
-            recording,
-            stopped,
-        }
-        .to_string(),
-    )?;
-    published?;
-    Ok(delivered?)
+    )
 }
 
 fn publish<S: Sink>(

@@ -7,7 +7,7 @@
 use super::{KAFKA_TIMEOUT, Session, clock};
 use crate::args::StatusArgs;
 use crate::failure::{Failure, chain};
-use crate::output::{Table, length, print, short_time};
+use crate::output::{Table, length, note, print, short_time};
 use anyhow::{Context, Result, anyhow};
 use meterline_checkpoint::{Manifest, Store};
 use meterline_core::position::LogPartition;
@@ -36,19 +36,19 @@ pub(crate) fn run(args: &StatusArgs, session: &Session<'_>) -> Result<(), Failur
     let mut warnings = Vec::new();
     let (topic, mut partitions) = ask_kafka(session)?;
     let failed_before = warnings.len();
-    note(
+    keep_failure(
         add_progress(session, &topic, &mut partitions),
         &mut warnings,
     );
-    note(
+    keep_failure(
         add_checkpoints(session, &topic, &mut partitions),
         &mut warnings,
     );
     let failed = warnings.len() > failed_before;
-    note(add_worker(session, &mut partitions), &mut warnings);
+    keep_failure(add_worker(session, &mut partitions), &mut warnings);
     print(&table(&partitions).render(args.output)?)?;
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
     if failed {
         return Err(Failure::Failed(anyhow!("the status is incomplete")));
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &StatusArgs, session: &Session<'_>) -> Result<(), Failur
     Ok(())
 }
 
-fn note(result: Result<()>, warnings: &mut Vec<String>) {
+fn keep_failure(result: Result<()>, warnings: &mut Vec<String>) {
     if let Err(error) = result {
         warnings.push(chain(error.as_ref()));
     }
@@ -140,10 +140,10 @@ fn add_worker(session: &Session<'_>, partitions: &mut BTreeMap<u32, Known>) -> R
         })
         .with_context(|| format!("no worker answers on {url}"))?;
     for problem in &report.problems {
-        eprintln!(
-            "warning: worker {} is not ready: {problem}",
-            report.instance
-        );
+        let instance = &report.instance;
+        note(&format!(
+            "warning: worker {instance} is not ready: {problem}"
+        ));
     }
     for status in report.partitions {
         let known = partitions.entry(status.partition).or_default();

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::args::{Output, UsageArgs};
 use crate::failure::Failure;
-use crate::output::{Table, print, short_time};
+use crate::output::{Table, note, print, short_time};
 use meterline_clickhouse::{ClickHouse, PAGE_ROWS_MAX, UsageFilter};
 use meterline_core::time::{EVENT_TIME_END, EventTime, Level};
 use meterline_schemas::rows::UsageRow;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure
     }
     print(&table(&rows).render(args.output)?)?;
     if more {
-        eprintln!("there are more rows; raise --limit or narrow --from and --to");
+        note("there are more rows; raise --limit or narrow --from and --to");
     }
     Ok(())
 }

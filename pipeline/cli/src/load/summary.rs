@@ -1,26 +1,56 @@
 //! What a producing command says at its end.
 
-use super::publisher::Counts;
-use super::sender::Sent;
-use crate::output::grouped;
+use super::pace::Pace;
+use super::publisher::{Counts, Publisher};
+use super::sender::{Sender, Sent};
+use crate::failure::Failure;
+use crate::output::{grouped, print};
+use crate::stop::Stop;
+use anyhow::Result;
 use std::path::Path;
 use std::time::Duration;
 
+/// Ends a producing command: closes the recording, waits for all acknowledgements and prints the
+/// summary, also where publishing failed half way.
+pub(crate) fn conclude(
+    publisher: Publisher<Sender>,
+    published: Result<()>,
+    topic: &str,
+    pace: &Pace,
+    recording: Option<&Path>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let (counts, sender) = publisher.finish()?;
+    let (sent, delivered) = sender.finish();
+    let (elapsed, stopped) = (pace.elapsed(), stop.is_requested());
+    let summary = Summary {
+        topic,
+        counts,
+        sent,
+        elapsed,
+        recording,
+        stopped,
+    };
+    print(&summary.to_string())?;
+    published?;
+    Ok(delivered?)
+}
+
 /// What was published, for people.
 #[derive(Debug)]
-pub(crate) struct Summary<'a> {
+struct Summary<'a> {
     /// The topic.
-    pub topic: &'a str,
+    topic: &'a str,
     /// What was sent, by kind.
-    pub counts: Counts,
+    counts: Counts,
     /// What became of it.
-    pub sent: Sent,
+    sent: Sent,
     /// How long it took.
-    pub elapsed: Duration,
+    elapsed: Duration,
     /// The recording, where one was written.
-    pub recording: Option<&'a Path>,
+    recording: Option<&'a Path>,
     /// Whether somebody stopped the command before its end.
-    pub stopped: bool,
+    stopped: bool,
 }
 
 impl std::fmt::Display for Summary<'_> {

@@ -67,60 +67,45 @@ pub(crate) fn shapes(catalog: &Catalog) -> Vec<Shape> {
 }
 
 fn shape(catalog: &Catalog, meter: &Meter) -> Shape {
-    let siblings: Vec<&Meter> = catalog
+    let siblings = catalog
         .meters
         .iter()
-        .filter(|m| m.event_type == meter.event_type)
-        .collect();
-    let conditions: Vec<(Arc<str>, Pick)> = meter
-        .filter
-        .iter()
+        .filter(|m| m.event_type == meter.event_type);
+    let siblings: Vec<&Meter> = siblings.collect();
+    let conditions = meter.filter.iter();
+    let conditions: Vec<(Arc<str>, Pick)> = conditions
         .filter_map(|c| Some((Arc::from(c.property.as_str()), pick(&c.test)?)))
         .collect();
-    let read: BTreeSet<Option<&str>> = siblings
-        .iter()
-        .filter(|m| m.aggregation.reads_quantity())
-        .map(|m| m.value.as_deref())
-        .collect();
-    let values = read
-        .into_iter()
-        .map(|property| value(&siblings, property))
-        .collect();
-    let taken = |name: &str| {
-        conditions.iter().any(|(key, _)| **key == *name)
-            || siblings.iter().any(|m| m.value.as_deref() == Some(name))
-    };
-    let keys: BTreeSet<&str> = siblings
+    let readers = siblings.iter().filter(|m| m.aggregation.reads_quantity());
+    let read: BTreeSet<Option<&str>> = readers.map(|m| m.value.as_deref()).collect();
+    // A property that a filter or a value already decides is not also a made-up dimension.
+    let taken =
+        |name: &str| conditions.iter().any(|(key, _)| **key == *name) || read.contains(&Some(name));
+    let keys = siblings
         .iter()
         .flat_map(|m| &m.group_by)
-        .map(String::as_str)
-        .filter(|name| !taken(name))
-        .collect();
-    let dimensions = keys.into_iter().map(|key| {
-        (
-            Arc::from(key),
-            (1..=DIMENSION_VALUES)
-                .map(|n| format!("{key}-{n}"))
-                .collect(),
-        )
-    });
+        .map(String::as_str);
+    let keys: BTreeSet<&str> = keys.filter(|name| !taken(name)).collect();
+    let own_key = meter.group_by.iter().find(|name| !taken(name));
+    let reads_quantity = meter.aggregation.reads_quantity();
     Shape {
         kind: meter.event_type.as_str().into(),
         weakness: Weakness {
-            value: meter
-                .aggregation
-                .reads_quantity()
-                .then(|| meter.value.as_deref().map(Arc::from)),
-            dimension: meter
-                .group_by
-                .iter()
-                .find(|name| !taken(name))
-                .map(|name| Arc::from(name.as_str())),
+            value: reads_quantity.then(|| meter.value.as_deref().map(Arc::from)),
+            dimension: own_key.map(|name| Arc::from(name.as_str())),
         },
-        dimensions: dimensions.collect(),
+        dimensions: keys.into_iter().map(dimension).collect(),
+        values: read
+            .iter()
+            .map(|property| value(&siblings, *property))
+            .collect(),
         conditions,
-        values,
     }
+}
+
+fn dimension(key: &str) -> (Arc<str>, Vec<String>) {
+    let values = (1..=DIMENSION_VALUES).map(|number| format!("{key}-{number}"));
+    (Arc::from(key), values.collect())
 }
 
 fn pick(test: &Test) -> Option<Pick> {
@@ -136,14 +121,13 @@ fn pick(test: &Test) -> Option<Pick> {
 }
 
 fn value(siblings: &[&Meter], property: Option<&str>) -> Value {
-    let mut readers = siblings
-        .iter()
-        .filter(|m| m.aggregation.reads_quantity() && m.value.as_deref() == property);
-    let mut readers_too = readers.clone();
+    let reads =
+        |meter: &&&Meter| meter.aggregation.reads_quantity() && meter.value.as_deref() == property;
+    let readers: Vec<_> = siblings.iter().filter(reads).collect();
     Value {
         property: property.map(Arc::from),
-        decimals: readers.all(|meter| meter.scale == Quantity::ONE),
-        negative: readers_too.all(|meter| meter.negative),
+        decimals: readers.iter().all(|meter| meter.scale == Quantity::ONE),
+        negative: readers.iter().all(|meter| meter.negative),
     }
 }
 
