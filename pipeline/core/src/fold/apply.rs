@@ -202,18 +202,18 @@ impl Partition {
         moment: &Moment,
         touches: &[Touch],
     ) -> Result<(), Rejection> {
+        let empty = Bucket::default();
         for touch in touches {
             for slot in touch.trio {
-                let bucket = self.buckets.get(slot).copied().unwrap_or_default();
-                let window = self.buckets.window(slot);
-                let sealed = window.end_time() <= moment.sealed_to;
+                let bucket = self.buckets.get(slot).unwrap_or(&empty);
+                let sealed = self.buckets.end_time(slot) <= moment.sealed_to;
                 let fits = bucket.events < u64::MAX
                     && (!sealed || bucket.revision < u32::MAX)
                     && (!adds_up(touch.aggregation) || bucket.sum.plus(touch.quantity).is_ok());
                 if !fits {
                     let detail = format!(
                         "the {} of meter `{}` would leave the range of its columns",
-                        window.level.name(),
+                        self.buckets.level(slot).name(),
                         catalog.meters[touch.meter].meter.name
                     );
                     return Err(Rejection::new(Reason::Overflow, detail));
@@ -252,7 +252,7 @@ impl Partition {
         let mut digest = SipHasher13::new();
         for (place, touch) in touches.iter().enumerate() {
             for slot in touch.trio {
-                let sealed = self.buckets.window(slot).end_time() <= moment.sealed_to;
+                let sealed = self.buckets.end_time(slot) <= moment.sealed_to;
                 self.buckets.change(slot, |bucket, existed| {
                     take_in(
                         bucket,

@@ -12,7 +12,7 @@ pub(super) use series::{SeriesRef, SeriesTable};
 
 use crate::bucket::{Bucket, BucketRow, Kind, Series};
 use crate::runs::{BucketEntry, LookupFailed, Runs};
-use crate::time::{Level, Window};
+use crate::time::{EventTime, Level, Window};
 use hashbrown::HashMap;
 use lanes::{LANES, Lanes};
 
@@ -24,6 +24,8 @@ pub(super) struct SlotRef(u32);
 struct Slot {
     series: SeriesRef,
     window: Window,
+    /// First moment after the window: a month's takes calendar work, and every event asks.
+    end_time: EventTime,
     bucket: Bucket,
     /// Whether the bucket exists; an absent one is kept to remember that the runs lack it.
     exists: bool,
@@ -104,6 +106,7 @@ impl Buckets {
         let slot = Slot {
             series,
             window,
+            end_time: window.end_time(),
             bucket: stored.unwrap_or_default(),
             exists: stored.is_some(),
             dirty: 0,
@@ -131,9 +134,14 @@ impl Buckets {
         slot.exists.then_some(&slot.bucket)
     }
 
-    /// The window that the bucket covers.
-    pub(super) fn window(&self, slot: SlotRef) -> Window {
-        self.slots[slot.0 as usize].window
+    /// Length of the window that the bucket covers.
+    pub(super) fn level(&self, slot: SlotRef) -> Level {
+        self.slots[slot.0 as usize].window.level
+    }
+
+    /// First moment after the window that the bucket covers.
+    pub(super) fn end_time(&self, slot: SlotRef) -> EventTime {
+        self.slots[slot.0 as usize].end_time
     }
 
     /// Changes a bucket and marks it in every lane that carries it.

@@ -112,8 +112,10 @@ fn check_envelope(
         }
     }
     let too_long = |what: &str, text: &str, bound: u32, reason: Reason| {
-        let detail = format!("{what} of {} bytes; the bound is {bound}", text.len());
-        (text.len() > bound as usize).then(|| Rejection::new(reason, detail))
+        (text.len() > bound as usize).then(|| {
+            let detail = format!("{what} of {} bytes; the bound is {bound}", text.len());
+            Rejection::new(reason, detail)
+        })
     };
     let found = too_long("id", &event.id, bounds.id_bytes, Reason::BadId);
     found.map_or(Ok(()), Err)?;
