@@ -83,10 +83,13 @@ class Installation:
         say("(warnings left out: with one broker, every record exists once; production needs three)", indent=2)
 
     def start(self, name, *arguments):
-        """Starts the command in the background; its output goes to a log file."""
+        """Starts the command in the background; its output goes to a log file.
+
+        Ctrl-C does not reach it, so that the trial ends it in its own order.
+        """
         with open(self.log(name), "ab") as log:
             return subprocess.Popen(self._words(arguments), cwd=ROOT, env=self.environment,
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def log(self, name):
         """The log file of a command in the background."""
@@ -127,6 +130,8 @@ class Installation:
 def run_to_exit(main):
     """Runs `main` as a program: errors are lines, signals end it in order; exits with its status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell starts background jobs with Ctrl-C ignored, and Python would leave it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = main()
     except TrialError as error:

@@ -13,7 +13,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def description():
     """Cores and memory of this machine."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{len(os.sched_getaffinity(0))} cores, {pages / 2**30:.0f} GiB"
+    return f"{cores()} cores, {pages / 2**30:.0f} GiB"
+
+
+def cores():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def service_pids(trial):
@@ -27,9 +32,16 @@ def cpu_seconds(pids):
     return {name: _cpu(pid) for name, pid in pids.items()}
 
 
+def busy_seconds():
+    """CPU time that all programs of this machine have used so far."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=9)[1:]
+    user, nice, system, _idle, _waiting, interrupt, soft = map(int, fields[:7])
+    return (user + nice + system + interrupt + soft) / _TICKS
+
+
 def used(before, after):
-    """What was used between two readings; a process that was not there before began at zero."""
-    return {name: after[name] - before.get(name, 0.0) for name in after}
+    """What was used between two readings."""
+    return {name: after[name] - before[name] for name in after}
 
 
 def peak_memory(pid):

@@ -1,7 +1,10 @@
 """What the benchmark prints."""
 
-from bench_parts import rounds
+from bench_parts import machine, rounds
 from trial.output import say, table
+
+# Share of the path's own CPU time from which on others are worth a line.
+_DISTURBED = 0.1
 
 
 def filled(figures):
@@ -13,7 +16,7 @@ def filled(figures):
 
 def round_line(size, measured):
     """One reading of the topic."""
-    cpu = ", ".join(f"{name} {used:.1f} s" for name, used in measured.cpu.items())
+    cpu = ", ".join(f"{name} {used:.1f} s" for name, used in [*measured.cpu.items(), ("other programs", measured.others)])
     say(f"{measured.path:<13} {size.events / measured.seconds:>10,.0f} events/s  {measured.seconds:6.1f} s   "
         f"CPU: {cpu}", indent=2)
 
@@ -28,10 +31,22 @@ def result(size, measured):
     table(["EVENTS PER SECOND", "MEAN", "LOWEST", "HIGHEST"], rows)
     say(f"the whole path reaches {100 * rates['whole path'][0] / rates['raw consumer'][0]:.0f} % of the raw consumer",
         indent=2)
+    _say_disturbed(size, whole)
     say()
     _worker(size, whole)
     say()
     _flushes(whole)
+
+
+def _say_disturbed(size, whole):
+    """Where other programs took CPU time, what the path needs says more than its speed."""
+    others = sum(m.others for m in whole)
+    own = sum(sum(m.cpu.values()) for m in whole)
+    if others > _DISTURBED * own:
+        cores = machine.cores()
+        say(f"other programs used {others:.0f} s of CPU time beside the {own:.0f} s of the whole path; at that cost "
+            f"per event {cores} cores of its own carry at most {cores * size.events * len(whole) / own:,.0f} events/s",
+            indent=2)
 
 
 def _rate(size, group):

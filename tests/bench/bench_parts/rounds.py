@@ -4,13 +4,11 @@ Both read the same prefilled topic from its beginning. Every round of the whole 
 database, checkpoints and consumer group, so it begins as a new installation would.
 """
 
-import json
 import resource
-import subprocess
 import time
 from dataclasses import dataclass
 
-from bench_parts import machine
+from bench_parts import machine, programs
 from trial.clickhouse import ClickHouse
 from trial import TrialError
 from trial.worker import Worker, total
@@ -24,12 +22,12 @@ _ROWS_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """One reading of the topic."""
+    """One reading of the topic. `others` is the CPU time of programs that are no part of it."""
 
     path: str
     seconds: float
     cpu: dict
-    peak_memory: int
+    others: float
 
 
 @dataclass(frozen=True)
@@ -38,48 +36,60 @@ class WholePath(Measured):
 
     levels_seconds: float
     start_seconds: float
+    peak_memory: int
     metrics: list
+
+
+class CpuMeter:
+    """CPU time from its making on: of the services, of one more process, and of all others."""
+
+    def __init__(self, trial):
+        self._services = machine.service_pids(trial)
+        self._busy = machine.busy_seconds()
+        self._before = machine.cpu_seconds(self._services)
+
+    def read(self, name, own):
+        """What was used since: by `name`, whose `own` seconds are given, by the services, by others."""
+        used = {name: own, **machine.used(self._before, machine.cpu_seconds(self._services))}
+        return used, max(machine.busy_seconds() - self._busy - sum(used.values()), 0.0)
 
 
 def fill(trial, size):
     """Topic, catalog, events; returns what was written."""
     trial.init()
     trial.show("catalog", "apply", _CATALOG, "--wait", "--actor", "bench")
-    return _program(trial, "bench-fill", "--events", str(size.events), "--tenants", str(size.tenants),
+    return programs.run(trial, "bench-fill", "--events", str(size.events), "--tenants", str(size.tenants),
                     "--minutes", str(size.minutes))
 
 
 def raw(trial, size):
     """Reads the topic and does nothing."""
-    services = machine.service_pids(trial)
-    before, own_before = machine.cpu_seconds(services), _children_cpu()
-    figures = _program(trial, "bench-raw")
-    used = machine.used(before, machine.cpu_seconds(services))
+    meter, before = CpuMeter(trial), _children_cpu()
+    figures = programs.run(trial, "bench-raw")
+    cpu, others = meter.read("consumer", _children_cpu() - before)
     if figures["records"] < size.events:
         raise TrialError(f"the raw consumer read {figures['records']} records of {size.events}")
-    own = {"consumer": _children_cpu() - own_before}
-    return Measured("raw consumer", figures["micros"] / 1e6, {**own, **used}, _children_peak())
+    return Measured("raw consumer", figures["micros"] / 1e6, cpu, others)
 
 
 def whole(trial, size, number, attach=None):
-    """Runs the whole path once; `attach` may look at the worker while it runs."""
+    """Runs the whole path once; `attach` may look at the worker from its first record on."""
     clickhouse = _new_installation(trial, number)
-    services = machine.service_pids(trial)
-    before, started = machine.cpu_seconds(services), time.monotonic()
+    meter, started = CpuMeter(trial), time.monotonic()
     with Worker(trial) as worker:
-        if attach:
-            attach(worker.pid)
         worker.wait_until("the first record", lambda: _position(worker) is not None, _LIMIT_SECONDS, 0.01)
         first = time.monotonic()
+        if attach:
+            attach(worker.pid)
         worker.wait_until("reading the topic", lambda: _is_read(worker), _LIMIT_SECONDS, _STATUS_POLL_SECONDS)
         worker.wait_until("the last row", lambda: _is_visible(clickhouse, size), _LIMIT_SECONDS, _ROWS_POLL_SECONDS)
         last = time.monotonic()
-        cpu = machine.used(before, machine.cpu_seconds({"worker": worker.pid, **services}))
+        cpu, others = meter.read("worker", machine.cpu_seconds({"worker": worker.pid})["worker"])
         peak, metrics = machine.peak_memory(worker.pid), worker.metrics()
         worker.stop()
         stopped = time.monotonic()
     _verify(clickhouse, size)
-    return WholePath("whole path", last - first, cpu, peak, stopped - last, first - started, metrics)
+    return WholePath("whole path", last - first, cpu, others, stopped - last, first - started, peak, metrics)
 
 
 def _new_installation(trial, number):
@@ -133,19 +143,6 @@ def checkpoints(metrics):
     return int(count), total(metrics, "meterline_rollup_checkpoint_seconds_sum") / max(count, 1)
 
 
-def _program(trial, name, *arguments):
-    """Runs a program of the benchmark and returns the JSON object that it prints."""
-    words = [trial.binary.with_name(name), "--brokers", trial.brokers, *arguments]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise TrialError(f"`{name}` ended with status {done.returncode}")
-    return json.loads(done.stdout)
-
-
 def _children_cpu():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _children_peak():
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
