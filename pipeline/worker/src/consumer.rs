@@ -7,6 +7,7 @@
 mod assign;
 mod context;
 mod gate;
+mod leader_epoch;
 mod place;
 mod slot;
 mod supervise;

@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::gate::Gate;
+use super::leader_epoch;
 use super::place::{NotPlaced, Start, place};
 use super::slot::{Ended, Opened, STEADY, Slot, State, spawn};
 use crate::health::{Need, PartitionState};
@@ -118,6 +119,22 @@ impl Assigner {
         let number = i32::try_from(partition).expect("Kafka's partition numbers are 31 bits");
         list.add_partition_offset(&self.edges.shared.topic, number, offset)
             .expect("offsets of a log are 63 bits");
+    }
+
+    /// Names the leader that appended the record before the position, where the manifest does.
+    fn name_leader(&self, list: &mut TopicPartitionList, partition: u32, open: &Opened) {
+        let manifest = open.start.manifest.as_ref();
+        let Some(manifest) = manifest.filter(|m| m.header.position == open.start.offset) else {
+            return;
+        };
+        if let Ok(number) = i32::try_from(partition) {
+            leader_epoch::set(
+                list,
+                &self.edges.shared.topic,
+                number,
+                manifest.leader_epoch,
+            );
+        }
     }
 
     fn leave(&self, partition: u32, ticket: u64) {
@@ -243,6 +260,7 @@ impl Assigner {
                     let offset = i64::try_from(open.start.offset);
                     let offset = offset.expect("offsets of a log are 63 bits");
                     self.add(&mut list, partition, KafkaOffset::Offset(offset));
+                    self.name_leader(&mut list, partition, &open);
                     opened.push(open);
                 }
                 Err(NotPlaced::Halted(halt)) => self.halt(partition, &halt, now),

@@ -47,6 +47,7 @@ struct UnderWay {
     at: Stamp,
     header: Header,
     control_offset: Offset,
+    leader_epoch: i32,
     run: Option<RunFile>,
     is_publishing: bool,
 }
@@ -169,6 +170,7 @@ impl Thread {
             at,
             header,
             control_offset: self.view.position(),
+            leader_epoch: self.leader_epoch,
             run: None,
             is_publishing: false,
         });
@@ -206,8 +208,7 @@ impl Thread {
             header: under_way.header.clone(),
             control_topic_id: self.edges.control_topic_id,
             control_offset: under_way.control_offset,
-            // The client library's safe interface does not hand out leader epochs.
-            leader_epoch: -1,
+            leader_epoch: under_way.leader_epoch,
             writer: self.edges.writer.clone(),
             written_at: clock().0,
             files: self.runs.with(run.clone()).files(),

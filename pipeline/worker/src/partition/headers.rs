@@ -25,10 +25,16 @@ pub(crate) fn read<'m>(message: &'m BorrowedMessage<'_>) -> RawRecord<'m> {
             Timestamp::LogAppendTime(millis) => Some(LogTime(millis)),
             Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
         },
+        leader_epoch: leader_epoch(message),
         headers: headers(message),
         key: message.key(),
         payload: message.payload(),
     }
+}
+
+fn leader_epoch(message: &BorrowedMessage<'_>) -> i32 {
+    // SAFETY: the message is alive while it is borrowed.
+    unsafe { bindings::rd_kafka_message_leader_epoch(message.ptr()) }
 }
 
 fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {

@@ -155,8 +155,7 @@ impl Thread {
                 self.idle.must_check_log = false;
                 let position = self.partition.position().offset;
                 judge_bounds(position, low, high).map_err(Exit::Halted)?;
-                let why = "the broker refused a position that it has".to_owned();
-                Err(Exit::Again(why))
+                Err(self.refused(position))
             }
             Err(error) => {
                 let text = super::chain(&error);
@@ -164,6 +163,21 @@ impl Thread {
                 Ok(())
             }
         }
+    }
+
+    /// The broker has the position and refused it. With a leader epoch that means that the
+    /// records before it are not those that were folded.
+    fn refused(&self, position: Offset) -> Exit {
+        if self.leader_epoch < 0 {
+            return Exit::Again(format!(
+                "the broker refused position {position}, which it has"
+            ));
+        }
+        Exit::Halted(Halt::Truncated(format!(
+            "the broker refuses position {position} after leader epoch {}: records before it were \
+             replaced; did an unclean leader election lose them?",
+            self.leader_epoch
+        )))
     }
 
     /// Compares the topic as it is now with what the partition was adopted as.

@@ -223,6 +223,7 @@ impl Thread {
         let record = raw.to_fold(append_time, placement);
         let outcome = self.partition.step(&record, &self.runs)?;
         self.rulings.log_time = None;
+        self.leader_epoch = raw.leader_epoch;
         if let Outcome::Rejected(rejection) = outcome {
             let stamp = Stamp {
                 epoch: self.partition.position().epoch,

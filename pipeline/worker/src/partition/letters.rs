@@ -79,6 +79,7 @@ mod tests {
         let raw = RawRecord {
             offset: 5,
             append_time: None,
+            leader_epoch: -1,
             headers: std::iter::empty().collect(),
             key: Some(b"acme"),
             payload: Some(&payload),

@@ -72,6 +72,7 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     };
     let rulings = apply_verdicts(&mut partition, &view, assignment.log_partition)?;
     check_log(&assignment, &partition)?;
+    let leader_epoch = assignment.manifest.as_ref().map_or(-1, |m| m.leader_epoch);
     let header = assignment.manifest.map(|manifest| manifest.header);
     let now = Instant::now();
     let rollup = &edges.shared.settings.rollup;
@@ -110,6 +111,7 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
         courier,
         tasks: JoinSet::new(),
         partition,
+        leader_epoch,
         runs,
         view,
         rulings,

@@ -19,6 +19,8 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) offset: Offset,
     /// The broker's append time; `None` where the record carries another kind of time.
     pub(crate) append_time: Option<LogTime>,
+    /// Epoch of the partition leader that appended it; −1 where the broker does not say.
+    pub(crate) leader_epoch: i32,
     /// Its headers.
     pub(crate) headers: Headers<'a>,
     /// Its key.
@@ -71,6 +73,7 @@ type HeldHeader = (Box<str>, Option<Box<[u8]>>);
 pub(crate) struct HeldRecord {
     offset: Offset,
     append_time: Option<LogTime>,
+    leader_epoch: i32,
     headers: Box<[HeldHeader]>,
     key: Option<Box<[u8]>>,
     payload: Option<Box<[u8]>>,
@@ -87,6 +90,7 @@ impl HeldRecord {
         Self {
             offset: raw.offset,
             append_time: raw.append_time,
+            leader_epoch: raw.leader_epoch,
             headers,
             key: raw.key.map(Box::from),
             payload: raw.payload.map(Box::from),
@@ -98,6 +102,7 @@ impl HeldRecord {
         RawRecord {
             offset: self.offset,
             append_time: self.append_time,
+            leader_epoch: self.leader_epoch,
             headers: self
                 .headers
                 .iter()
@@ -117,6 +122,7 @@ mod tests {
         RawRecord {
             offset: 7,
             append_time: Some(LogTime(9)),
+            leader_epoch: 3,
             headers: headers.iter().copied().collect(),
             key: Some(b"acme"),
             payload: Some(b"{}"),

@@ -37,6 +37,8 @@ pub(super) struct Thread {
     /// Deliveries under way; they end with the thread.
     pub(super) tasks: JoinSet<()>,
     pub(super) partition: Partition,
+    /// Epoch of the leader that appended the record before the position; −1 where unknown.
+    pub(super) leader_epoch: i32,
     pub(super) runs: RunSet,
     pub(super) view: Arc<View>,
     pub(super) rulings: Rulings,
