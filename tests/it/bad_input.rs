@@ -128,8 +128,8 @@ fn forms(publisher: &Publisher) -> Vec<Outgoing> {
 /// Fields that are missing or too long.
 fn fields() -> Vec<Outgoing> {
     let encoder = Encoder::new();
-    let changed = |fault, change: fn(&mut Usage)| {
-        let mut usage = usage(fault);
+    let changed = |id: &str, fault: &'static str, change: fn(&mut Usage)| {
+        let mut usage = usage(id);
         change(&mut usage);
         with_fault(usage, fault, &encoder)
     };
@@ -139,21 +139,27 @@ fn fields() -> Vec<Outgoing> {
         raw("no time", "bad_time", text)
     };
     vec![
-        changed("missing_id", |u| u.id.clear()),
-        changed("missing_source", |u| u.source.clear()),
-        changed("missing_type", |u| u.kind.clear()),
-        changed("missing_tenant", |u| u.tenant.clear()),
-        changed("bad_id", |u| u.id = "i".repeat(257)),
-        changed("bad_id", |u| u.source = "//uuid".to_owned()),
-        changed("too_long", |u| u.source = "s".repeat(257)),
-        changed("too_long", |u| u.kind = "t".repeat(257)),
-        changed("too_long", |u| u.tenant = "t".repeat(129)),
-        changed("no_meter", |u| u.kind = "unheard.of".to_owned()),
-        changed("bad_dimension", |u| u.properties[0].1 = "ä".repeat(129)),
+        changed("no id", "missing_id", |u| u.id.clear()),
+        changed("no source", "missing_source", |u| u.source.clear()),
+        changed("no type", "missing_type", |u| u.kind.clear()),
+        changed("no tenant", "missing_tenant", |u| u.tenant.clear()),
+        changed("long id", "bad_id", |u| u.id = "i".repeat(257)),
+        changed("no uuid", "bad_id", |u| u.source = "//uuid".to_owned()),
+        changed("long source", "too_long", |u| u.source = "s".repeat(257)),
+        changed("long type", "too_long", |u| u.kind = "t".repeat(257)),
+        changed("long tenant", "too_long", |u| u.tenant = "t".repeat(129)),
+        changed("unknown type", "no_meter", |u| {
+            u.kind = "unheard.of".to_owned()
+        }),
+        changed("long dimension", "bad_dimension", |u| {
+            u.properties[0].1 = "ä".repeat(129)
+        }),
         // At the bound is within it.
-        changed("", |u| u.id = "i".repeat(256)),
-        changed("", |u| u.tenant = "t".repeat(128)),
-        changed("", |u| u.properties[0].1 = "ä".repeat(128)),
+        changed("longest id", "", |u| u.id = "i".repeat(256)),
+        changed("longest tenant", "", |u| u.tenant = "t".repeat(128)),
+        changed("longest dimension", "", |u| {
+            u.properties[0].1 = "ä".repeat(128)
+        }),
         no_time,
         broken::unreadable_time(usage("without zone"), &encoder),
         broken::elsewhere(usage("elsewhere"), PARTITIONS, &encoder),

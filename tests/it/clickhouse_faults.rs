@@ -73,7 +73,7 @@ fn a_minute_without_clickhouse_loses_nothing_and_keeps_memory_bounded() {
     });
     clickhouse.kill(Service::Clickhouse);
     let start = Instant::now();
-    worker.wait_ready(503);
+    worker.wait_problem("clickhouse");
     let mut most = 0;
     until("a minute without ClickHouse to pass", AWAY * 2, || {
         worker.assert_running();

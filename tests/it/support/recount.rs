@@ -169,7 +169,10 @@ impl Comparison {
         }
         let names: Vec<_> = keys
             .split(", ")
-            .map(|key| format!("if(e.here = 1, toString(e.{key}), toString(a.{key})) AS {key}_"))
+            .map(|key| {
+                let of = |side| format!("substring(toString({side}.{key}), 1, 40)");
+                format!("if(e.here = 1, {}, {}) AS {key}_", of("e"), of("a"))
+            })
             .collect();
         let rows = sql.run(&format!(
             "SELECT {}, {e} AS expected, {a} AS actual {from} LIMIT {SHOWN} \

@@ -75,6 +75,18 @@ impl Worker {
         status["partitions"].as_array().cloned().unwrap_or_default()
     }
 
+    /// Waits until the worker is not ready for a reason that begins like this.
+    pub(crate) fn wait_problem(&mut self, reason: &str) {
+        until(&format!("a problem: {reason}"), SOON, || {
+            self.assert_running();
+            let problems = self.status()["problems"].clone();
+            let texts = problems.as_array().into_iter().flatten();
+            let mut texts = texts.filter_map(Value::as_str);
+            let is_there = texts.any(|text| text.starts_with(reason));
+            is_there.then_some(()).ok_or_else(|| problems.to_string())
+        });
+    }
+
     /// Waits until a partition is in this state, for a reason that begins like this.
     pub(crate) fn wait_partition(&mut self, partition: i32, state: &str, reason: &str) {
         let what = format!("partition {partition} to be {state} ({reason})");
