@@ -21,6 +21,8 @@ const MAX_ORIGINAL_BYTES: usize = 64 << 10;
 const MAX_KEY_BYTES: usize = 4 << 10;
 /// Bytes of headers that a dead letter keeps: those of CloudEvents and tracing fit many times.
 const MAX_HEADER_BYTES: usize = 16 << 10;
+/// Headers that a dead letter keeps: empty ones have no bytes, and still take room in a record.
+const MAX_HEADERS: usize = 64;
 
 /// A record that was not counted, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +45,8 @@ pub struct DeadLetter {
     pub original: Original,
 }
 
-/// What is kept of a record: at most 64 KiB of its value, 4 KiB of its key, 16 KiB of headers.
+/// What is kept of a record: at most 64 KiB of its value, 4 KiB of its key, 64 headers of
+/// 16 KiB together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Original {
     /// The key.
@@ -75,7 +78,10 @@ impl Original {
         let mut room = MAX_HEADER_BYTES;
         for (name, value) in headers {
             let bytes = name.len() + value.map_or(0, <[u8]>::len);
-            let Some(left) = room.checked_sub(bytes) else {
+            let left = room
+                .checked_sub(bytes)
+                .filter(|_| kept_headers.len() < MAX_HEADERS);
+            let Some(left) = left else {
                 truncated = true;
                 break;
             };

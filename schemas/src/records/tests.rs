@@ -331,7 +331,9 @@ fn dead_letters_survive_their_encoding() {
 fn dead_letters_are_bounded_however_large_the_record() {
     let large = vec![7; 8 << 20];
     let headers: [(&str, Option<&[u8]>); 2] = [("small", Some(b"1")), ("large", Some(&large))];
+    let empty = vec![("", None); 1_000_000];
     for (original, kept_headers) in [
+        (Original::of(None, &empty, None), 64),
         (Original::of(Some(&large), &headers, Some(&large)), 1),
         (Original::of(None, &headers, None), 1),
         (Original::of(None, &[], Some(&large)), 0),
