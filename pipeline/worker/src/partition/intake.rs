@@ -81,15 +81,27 @@ impl Thread {
             match queue.poll(timeout) {
                 None => break,
                 Some(Ok(message)) => self.take(&headers::read(&message), clock)?,
-                Some(Err(error)) => self.queue_failed(&error),
+                Some(Err(error)) => self.queue_failed(&error)?,
             }
             timeout = Duration::ZERO;
         }
         Ok(())
     }
 
-    fn queue_failed(&mut self, error: &KafkaError) {
+    /// A batch that cannot be read is skipped by the client library: the partition is read again
+    /// from its checkpoint before the next record could make that look like a hole.
+    fn queue_failed(&mut self, error: &KafkaError) -> Result<(), Exit> {
         match error {
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::NotImplemented
+                | RDKafkaErrorCode::MessageSizeTooLarge,
+            ) => {
+                let position = self.partition.position().offset;
+                let what = format!("records at or after offset {position} cannot be read: {error}");
+                return Err(Exit::Again(what));
+            }
             KafkaError::PartitionEOF(_) => self.idle.reached_end(Instant::now()),
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
@@ -99,6 +111,7 @@ impl Thread {
                 tracing::warn!(partition, %error, "failed to read the partition, going on");
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, raw: &RawRecord<'_>, clock: LogTime) -> Result<(), Exit> {

@@ -204,6 +204,7 @@ fn apply_verdicts(
     let all = view.verdicts(&log_partition);
     verdicts::check_order(all).map_err(Exit::Halted)?;
     let mut rulings = Rulings::default();
+    verdicts::unspent(all, partition.position()).for_each(|v| rulings.apply(&v.action));
     while let Some(verdict) = verdicts::next(all, partition.position().epoch) {
         rulings.next = Some(verdict.offset);
         if verdict.offset != partition.position().offset {

@@ -67,9 +67,9 @@ impl Thread {
                 break exit;
             }
         };
-        // What comes before a halt is right and may be published; a state that must be loaded
-        // again is published by the replay.
-        if !matches!(exit, Exit::Again(_)) {
+        // A halt writes nothing: it may be the news that what was folded is not the log any more.
+        // Whatever was right is published by the replay after the verdict.
+        if matches!(exit, Exit::Closed) {
             self.drain();
         }
         exit

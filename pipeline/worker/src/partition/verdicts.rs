@@ -13,6 +13,18 @@ pub(crate) fn next(verdicts: &[(Offset, Verdict)], epoch: u16) -> Option<&Verdic
     verdicts.get(usize::from(epoch)).map(|(_, verdict)| verdict)
 }
 
+/// Verdicts that a state has applied, but whose record it has not folded yet: what they say of
+/// that record is in no checkpoint and holds still.
+pub(crate) fn unspent(
+    verdicts: &[(Offset, Verdict)],
+    position: Stamp,
+) -> impl Iterator<Item = &Verdict> {
+    let applied = verdicts.iter().take(usize::from(position.epoch));
+    applied
+        .map(|(_, verdict)| verdict)
+        .filter(move |verdict| verdict.offset >= position.offset)
+}
+
 /// What may be done with a state at some position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Standing {
@@ -91,6 +103,23 @@ mod tests {
         for (offsets, position, expected) in cases {
             let found = standing(&verdicts(offsets), position);
             assert_eq!(found, expected, "{offsets:?} at {position:?}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_holds_until_its_record_was_folded() {
+        let at = |epoch, offset| Stamp { epoch, offset };
+        let cases = [
+            (at(0, 7), &[][..]),
+            (at(1, 7), &[7][..]),
+            (at(2, 7), &[7, 7][..]),
+            (at(2, 8), &[][..]),
+            (at(3, 8), &[9][..]),
+        ];
+        for (position, expected) in cases {
+            let all = verdicts(&[7, 7, 9]);
+            let found: Vec<_> = unspent(&all, position).map(|v| v.offset).collect();
+            assert_eq!(found, expected, "{position:?}");
         }
     }
 
