@@ -1,3 +1,5 @@
+//! The view of a control log: what is in force after which records, and what halts.
+
 use super::*;
 use crate::catalog::{Aggregation, Bounds, Catalog, Meter};
 use crate::control::VerdictAction;
