@@ -44,6 +44,14 @@ def used(before, after):
     return {name: after[name] - before[name] for name in after}
 
 
+def waited_seconds(pid):
+    """How long the threads of a process were ready to run and had no core, in total."""
+    nanoseconds = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        nanoseconds += int(file.read_text().split()[1])
+    return nanoseconds / 1e9
+
+
 def peak_memory(pid):
     """Largest resident memory of a process so far, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -60,9 +60,9 @@ def _worker(size, whole):
         worker = m.cpu["worker"]
         rows.append([str(number), f"{m.start_seconds:.1f} s", f"{m.seconds:.1f} s", f"{m.levels_seconds:.1f} s",
                      f"{m.peak_memory / 2**20:,.0f} MiB", f"{1e6 * worker / size.events:.2f} µs",
-                     *(f"{m.cpu[name]:.1f} s" for name in ("worker", "broker", "engine"))])
+                     *(f"{m.cpu[name]:.1f} s" for name in ("worker", "broker", "engine")), f"{m.waited_seconds:.1f} s"])
     table(["ROUND", "START", "HOURS VISIBLE", "THEN STOPPED", "PEAK MEMORY", "WORKER CPU/EVENT", "WORKER CPU",
-           "BROKER CPU", "ENGINE CPU"], rows)
+           "BROKER CPU", "ENGINE CPU", "WORKER WAITED FOR A CORE"], rows)
 
 
 def _flushes(whole):

@@ -36,6 +36,7 @@ class WholePath(Measured):
 
     levels_seconds: float
     start_seconds: float
+    waited_seconds: float
     peak_memory: int
     metrics: list
 
@@ -85,11 +86,12 @@ def whole(trial, size, number, attach=None):
         worker.wait_until("the last row", lambda: _is_visible(clickhouse, size), _LIMIT_SECONDS, _ROWS_POLL_SECONDS)
         last = time.monotonic()
         cpu, others = meter.read("worker", machine.cpu_seconds({"worker": worker.pid})["worker"])
-        peak, metrics = machine.peak_memory(worker.pid), worker.metrics()
+        waited, peak = machine.waited_seconds(worker.pid), machine.peak_memory(worker.pid)
+        metrics = worker.metrics()
         worker.stop()
         stopped = time.monotonic()
     _verify(clickhouse, size)
-    return WholePath("whole path", last - first, cpu, others, stopped - last, first - started, peak, metrics)
+    return WholePath("whole path", last - first, cpu, others, stopped - last, first - started, waited, peak, metrics)
 
 
 def _new_installation(trial, number):
