@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS progress
     to_offset UInt64 COMMENT 'next record: hour rows and totals are complete up to here',
     levels_to UInt64 COMMENT 'next record: day and month rows are complete up to here',
     log_time DateTime64(3, 'UTC') COMMENT 'running maximum of append times before to_offset',
-    sealed_to DateTime('UTC') COMMENT 'windows that end at or before this are sealed',
+    sealed_to DateTime('UTC') COMMENT 'hours that end at or before this are sealed',
+    levels_sealed_to DateTime('UTC') COMMENT 'sealed_to at levels_to: days and months that end at or before this are sealed',
     catalog_version UInt32 COMMENT 'catalog version in force at to_offset',
     delivered UInt64 COMMENT 'records handed to the fold',
     accepted UInt64 COMMENT 'events counted by at least one meter',
@@ -43,7 +44,8 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 0;
 CREATE MATERIALIZED VIEW IF NOT EXISTS progress_to_history TO progress_history
 AS SELECT * FROM progress;
 
--- How far each log partition is sealed, for the column `sealed` of the usage views.
+-- How far each log partition is sealed, for the column `sealed` of the usage views: hours by
+-- `sealed_to`, days and months by `levels_sealed_to`, since their rows come later.
 --
 -- A partition of an earlier incarnation of a topic gets no more records; what can still change
 -- its windows are late events in the partitions of the current one (that with the highest log
@@ -52,7 +54,7 @@ CREATE OR REPLACE VIEW log_partition_sealed AS
 WITH
     newest AS
     (
-        SELECT topic, topic_id, log_partition, sealed_to, log_time
+        SELECT topic, topic_id, log_partition, sealed_to, levels_sealed_to, log_time
         FROM progress FINAL
     ),
     current_topic AS
@@ -63,7 +65,11 @@ WITH
     ),
     current_sealed AS
     (
-        SELECT topic, current_id, minIf(sealed_to, topic_id = current_id) AS all_sealed_to
+        SELECT
+            topic,
+            current_id,
+            minIf(sealed_to, topic_id = current_id) AS all_sealed_to,
+            minIf(levels_sealed_to, topic_id = current_id) AS all_levels_sealed_to
         FROM newest
         INNER JOIN current_topic USING (topic)
         GROUP BY topic, current_id
@@ -71,6 +77,7 @@ WITH
 SELECT
     topic_id,
     log_partition,
-    if(topic_id = current_id, sealed_to, all_sealed_to) AS sealed_to
+    if(topic_id = current_id, sealed_to, all_sealed_to) AS sealed_to,
+    if(topic_id = current_id, levels_sealed_to, all_levels_sealed_to) AS levels_sealed_to
 FROM newest
 INNER JOIN current_sealed USING (topic);

@@ -50,7 +50,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 -- Log partitions are merged by the meter's aggregation. avg is sum / events, cut off (towards
 -- zero) after nine decimals; latest is that of the highest (event time, stamp). What does not
 -- fit Decimal(38, 9) is an error, never a wrapped number. A row is sealed where its window ends
--- at or before what every log partition that has a part in it is sealed to.
+-- at or before what every log partition that has a part in it is sealed to, as far as its day and
+-- month rows are there.
 CREATE OR REPLACE VIEW usage_daily
 (
     tenant String,
@@ -81,7 +82,7 @@ SELECT
         CAST(sum(b.unique_day), 'Decimal(76, 9)')
     ), 'Decimal(38, 9)') AS value,
     sum(b.events) AS events,
-    min(s.sealed_to) >= window_end AS sealed,
+    min(s.levels_sealed_to) >= window_end AS sealed,
     accurateCast(sum(b.revision), 'UInt32') AS revision,
     CAST(max(b.updated_at), 'DateTime64(3)') AS updated_at
 FROM bucket_daily AS b FINAL
@@ -96,7 +97,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 -- Log partitions are merged by the meter's aggregation. avg is sum / events, cut off (towards
 -- zero) after nine decimals; latest is that of the highest (event time, stamp). What does not
 -- fit Decimal(38, 9) is an error, never a wrapped number. A row is sealed where its window ends
--- at or before what every log partition that has a part in it is sealed to.
+-- at or before what every log partition that has a part in it is sealed to, as far as its day and
+-- month rows are there.
 CREATE OR REPLACE VIEW usage_monthly
 (
     tenant String,
@@ -127,7 +129,7 @@ SELECT
         CAST(sum(b.unique_month), 'Decimal(76, 9)')
     ), 'Decimal(38, 9)') AS value,
     sum(b.events) AS events,
-    min(s.sealed_to) >= window_end AS sealed,
+    min(s.levels_sealed_to) >= window_end AS sealed,
     accurateCast(sum(b.revision), 'UInt32') AS revision,
     CAST(max(b.updated_at), 'DateTime64(3)') AS updated_at
 FROM bucket_monthly AS b FINAL

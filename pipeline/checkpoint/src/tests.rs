@@ -94,6 +94,7 @@ fn manifest(files: Vec<FileRef>, identity_key: String, epoch: u16, position: u64
         accept_floor: EventTime(0),
         answer_floor: EventTime(0),
         levels_to: position / 2,
+        levels_sealed_to: EventTime(0),
         catalogs: Vec::new(),
         counters: Counters {
             delivered: position,

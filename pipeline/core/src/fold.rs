@@ -80,6 +80,9 @@ pub struct Header {
     pub answer_floor: EventTime,
     /// Day and month rows are complete in ClickHouse up to here.
     pub levels_to: Offset,
+    /// Sealed up to at `levels_to`: days and months that end at or before this are sealed, and
+    /// their rows complete.
+    pub levels_sealed_to: EventTime,
     /// Catalog versions that took effect, oldest first; the last is in force.
     pub catalogs: Vec<CatalogPlace>,
     /// Conservation counters.

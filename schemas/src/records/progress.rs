@@ -30,6 +30,8 @@ pub struct Progress {
     pub log_time: LogTime,
     /// Hours that end at or before this are sealed.
     pub sealed_to: EventTime,
+    /// Sealed up to at `levels_to`: days and months that end at or before this are sealed.
+    pub levels_sealed_to: EventTime,
     /// The catalog version in force at `to`.
     pub catalog_version: u32,
     /// What became of every record before `to`.
@@ -49,6 +51,7 @@ struct Wire {
     levels_to: i64,
     log_time: i64,
     sealed_to: i64,
+    levels_sealed_to: i64,
     catalog_version: i64,
     // Not last: the decoder takes a record that ends before an optional field for one without it.
     totals_position: Option<i64>,
@@ -78,6 +81,7 @@ pub fn encode_progress(progress: &Progress, out: &mut Vec<u8>) {
         levels_to: long(progress.levels_to),
         log_time: progress.log_time.0,
         sealed_to: progress.sealed_to.0,
+        levels_sealed_to: progress.levels_sealed_to.0,
         catalog_version: progress.catalog_version.into(),
         totals_position: progress.totals_position.map(long),
         counters: WireCounters::of(&progress.counters),
@@ -100,6 +104,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Progress, RecordError> {
         levels_to: CODEC.number("levels_to", wire.levels_to)?,
         log_time: LogTime(wire.log_time),
         sealed_to: EventTime(wire.sealed_to),
+        levels_sealed_to: EventTime(wire.levels_sealed_to),
         catalog_version: CODEC.number("catalog_version", wire.catalog_version)?,
         counters: wire.counters.read()?,
         totals_position: totals_position.transpose()?,

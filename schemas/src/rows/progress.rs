@@ -28,9 +28,12 @@ pub struct ProgressRow {
     pub levels_to: Offset,
     /// Running maximum of append times before `to_offset`.
     pub log_time: LogTime,
-    /// Windows that end at or before this are sealed.
+    /// Hours that end at or before this are sealed.
     #[serde(with = "columns::seconds")]
     pub sealed_to: EventTime,
+    /// Sealed up to at `levels_to`: days and months that end at or before this are sealed.
+    #[serde(with = "columns::seconds")]
+    pub levels_sealed_to: EventTime,
     /// Catalog version in force at `to_offset`; 0 where there is none.
     pub catalog_version: u32,
     /// Records handed to the fold.
@@ -80,6 +83,7 @@ impl ProgressRow {
             levels_to: header.levels_to,
             log_time: header.log_time,
             sealed_to: whole_seconds(header.sealed_to),
+            levels_sealed_to: whole_seconds(header.levels_sealed_to),
             catalog_version: header.catalogs.last().map_or(0, |place| place.version),
             delivered: counters.delivered,
             accepted: counters.accepted,
@@ -142,6 +146,7 @@ mod tests {
             accept_floor: EventTime(0),
             answer_floor: EventTime(0),
             levels_to,
+            levels_sealed_to: EventTime(i64::MIN),
             catalogs: Vec::new(),
             counters: Counters::default(),
             outcome_hash: String::new(),
@@ -167,6 +172,10 @@ mod tests {
 
     #[test]
     fn what_was_never_sealed_is_sealed_to_the_first_second() {
-        assert_eq!(row(0, 0, 0).sealed_to, EventTime(0));
+        let row = row(0, 0, 0);
+        assert_eq!(
+            (row.sealed_to, row.levels_sealed_to),
+            (EventTime(0), EventTime(0))
+        );
     }
 }

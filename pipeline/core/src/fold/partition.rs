@@ -262,9 +262,10 @@ impl Partition {
         }
     }
 
-    /// The small part of the state as it is now; `levels_to` as given.
+    /// The small part of the state as it is now. `levels_to` and `levels_sealed_to` are 0: how far
+    /// rows have come is known to whoever publishes them.
     #[must_use]
-    pub fn header(&self, levels_to: Offset) -> Header {
+    pub fn header(&self) -> Header {
         Header {
             log_partition: self.log_partition,
             epoch: self.position.epoch,
@@ -274,7 +275,8 @@ impl Partition {
             sealed_to: self.moment.sealed_to,
             accept_floor: self.moment.accept_floor,
             answer_floor: self.moment.answer_floor,
-            levels_to,
+            levels_to: 0,
+            levels_sealed_to: EventTime(0),
             catalogs: self.catalogs.clone(),
             counters: self.counters(),
             outcome_hash: self.trace.hash_text(),
@@ -352,13 +354,16 @@ impl Partition {
 
     /// Takes everything that changed since the last cut, for a checkpoint at the position.
     ///
-    /// The ids stay answerable from memory until [`Partition::settle_checkpoint`].
+    /// `levels` is where day and month rows are complete up to, and the `sealed_to` there. The ids
+    /// stay answerable from memory until [`Partition::settle_checkpoint`].
     ///
     /// # Panics
     /// When the cut before was not settled: one checkpoint at a time.
-    pub fn cut_checkpoint(&mut self, levels_to: Offset) -> CheckpointCut {
+    pub fn cut_checkpoint(&mut self, levels: (Offset, EventTime)) -> CheckpointCut {
+        let mut header = self.header();
+        (header.levels_to, header.levels_sealed_to) = levels;
         CheckpointCut {
-            header: self.header(levels_to),
+            header,
             ids: self.ids.cut(),
             buckets: self.buckets.cut_checkpoint(),
         }

@@ -9,7 +9,7 @@ use meterline_core::hash::Identity;
 use meterline_core::position::Stamp;
 use meterline_core::record::{Placement, Record};
 use meterline_core::runs::{BucketEntry, LookupFailed, Runs};
-use meterline_core::time::{Hour, Level, Window};
+use meterline_core::time::{EventTime, Hour, Level, Window};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ pub(crate) struct Driver {
     runs: MemoryRuns,
     under_way: Option<CheckpointCut>,
     manifest: Option<(Header, MemoryRuns)>,
-    levels_to: u64,
+    /// Day and month rows are in the tables up to here, and the `sealed_to` there.
+    levels: (u64, EventTime),
     pub(crate) tables: Table,
     pub(crate) totals: Table,
     /// Every row ever written to the tables, by its stamp.
@@ -94,7 +95,7 @@ impl Driver {
             runs: MemoryRuns::default(),
             under_way: None,
             manifest: None,
-            levels_to: 0,
+            levels: (0, EventTime(0)),
             tables: Table::new(),
             totals: Table::new(),
             written: BTreeMap::new(),
@@ -169,7 +170,8 @@ impl Driver {
             Act::FlushLevels => {
                 let rows = self.partition.cut_level_rows();
                 self.publish(&rows);
-                self.levels_to = self.partition.position().offset;
+                let offset = self.partition.position().offset;
+                self.levels = (offset, self.partition.sealed_to());
             }
             Act::FlushTotals => {
                 let rows = self.partition.cut_totals();
@@ -180,7 +182,7 @@ impl Driver {
                 self.act(Act::FlushHours);
                 self.act(Act::FlushTotals);
                 if self.under_way.is_none() {
-                    self.under_way = Some(self.partition.cut_checkpoint(self.levels_to));
+                    self.under_way = Some(self.partition.cut_checkpoint(self.levels));
                 }
             }
             Act::EndCheckpoint => {
@@ -210,12 +212,12 @@ impl Driver {
         let Some((header, runs)) = self.manifest.clone() else {
             self.partition = Partition::begin(&adoption(), catalog, KEY);
             self.runs = MemoryRuns::default();
-            self.levels_to = 0;
+            self.levels = (0, EventTime(0));
             return;
         };
         let json = serde_json::to_string(&header).expect("a header is JSON");
         let header: Header = serde_json::from_str(&json).expect("and back");
-        self.levels_to = header.levels_to;
+        self.levels = (header.levels_to, header.levels_sealed_to);
         let from = Stamp {
             epoch: header.epoch,
             offset: header.levels_to,

@@ -231,8 +231,8 @@ proptest! {
     /// INV-REPLAY: the running hash over all outcomes does not depend on crashes.
     #[test]
     fn the_outcome_hash_is_the_logs(log in a_log(), script in a_script()) {
-        let undisturbed = folded(&log, &[]).partition.header(0);
-        let disturbed = folded(&log, &script).partition.header(0);
+        let undisturbed = folded(&log, &[]).partition.header();
+        let disturbed = folded(&log, &script).partition.header();
         prop_assert_eq!(undisturbed, disturbed);
     }
 }

@@ -229,7 +229,7 @@ fn a_catalog_takes_effect_after_its_pointer_and_only_forwards() {
     assert_eq!(step(2, &event, None), Outcome::Accepted { late: false });
     assert_eq!(step(3, &[], Some(&older)), Outcome::PlacedAgain(1));
     assert_eq!(step(4, &event, None), Outcome::Duplicate);
-    let header = partition.header(0);
+    let header = partition.header();
     assert_eq!(
         header
             .catalogs
@@ -273,14 +273,14 @@ impl Runs for Damaged {
 #[test]
 fn a_lookup_that_fails_changes_nothing() {
     let mut partition = Partition::begin(&adoption(), decision(1, catalog()), KEY);
-    let before = partition.header(0);
+    let before = partition.header();
     let payload = with(|_| {}).json();
     let refused = partition.step(&record(0, &payload, None), &Damaged);
     assert!(
         matches!(refused, Err(Refusal::Stall(Stall::Lookup(_)))),
         "{refused:?}"
     );
-    assert_eq!(partition.header(0), before);
+    assert_eq!(partition.header(), before);
     assert_eq!(partition.unflushed(), 0);
 }
 

@@ -157,13 +157,14 @@ impl Thread {
     fn begin_checkpoint(&mut self, now: Instant) {
         let rollup = &self.edges.shared.settings.rollup;
         self.checkpointing.next = now + rollup.checkpoint_interval;
-        let levels = self.ledger.acked_to(Lane::Levels);
+        let levels_to = self.ledger.acked_to(Lane::Levels).offset;
+        let levels = (levels_to, self.ledger.levels_sealed_to());
         let at = self.partition.position();
         let CheckpointCut {
             header,
             ids,
             buckets,
-        } = self.partition.cut_checkpoint(levels.offset.min(at.offset));
+        } = self.partition.cut_checkpoint(levels);
         self.checkpointing.cut_at = at.offset;
         self.checkpointing.under_way = Some(UnderWay {
             started: now,

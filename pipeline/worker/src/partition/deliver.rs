@@ -249,6 +249,7 @@ fn encode_progress(progress: &Progress) -> Vec<u8> {
         levels_to: header.levels_to,
         log_time: header.log_time,
         sealed_to: header.sealed_to,
+        levels_sealed_to: header.levels_sealed_to,
         catalog_version: header.catalogs.last().map_or(0, |place| place.version),
         counters: header.counters.clone(),
         totals_position: progress.totals_position,

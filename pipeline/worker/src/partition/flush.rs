@@ -1,6 +1,6 @@
 //! Cutting the lanes: which are due, what they carry, and the progress that follows.
 
-use super::ledger::{Lane, Mark};
+use super::ledger::{Lane, Ledger, Mark};
 use super::pace::{Pace, Percent, flush_cost};
 use super::thread::Thread;
 use crate::settings::RollupSettings;
@@ -17,10 +17,13 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// All lanes are due one interval from now.
-    pub(super) fn new(rollup: &RollupSettings, sealed_to: EventTime, now: Instant) -> Self {
+    /// All lanes are due one interval from now; day and month rows that were restored because
+    /// they may be missing are due at once.
+    pub(super) fn new(rollup: &RollupSettings, ledger: &Ledger, now: Instant) -> Self {
+        let is_behind = ledger.sent_to(Lane::Levels) < ledger.complete_to();
         let lanes = Lane::ALL.map(|lane| {
             let interval = match lane {
+                Lane::Levels if is_behind => return Pace::due(rollup.levels_interval, now),
                 Lane::Levels => rollup.levels_interval,
                 Lane::Hours | Lane::Totals | Lane::DeadLetters => rollup.flush_interval,
             };
@@ -28,7 +31,7 @@ impl Rhythm {
         });
         Self {
             lanes,
-            levels_sealed_to: sealed_to,
+            levels_sealed_to: ledger.levels_sealed_to(),
         }
     }
 }
@@ -39,7 +42,7 @@ impl Thread {
         let mut mark = None;
         for lane in Lane::ALL {
             if self.ledger.is_free(lane) && self.is_due(lane, now) {
-                let mark = mark.get_or_insert_with(|| Mark::new(self.partition.header(0)));
+                let mark = mark.get_or_insert_with(|| Mark::new(self.partition.header()));
                 self.cut(lane, mark.clone(), now);
             }
         }

@@ -182,7 +182,7 @@ impl Thread {
 
     /// Compares the topic as it is now with what the partition was adopted as.
     pub(super) fn check_topic(&mut self, now: Option<&TopicDescription>) -> Result<(), Exit> {
-        let partitions = self.partition.header(0).partitions;
+        let partitions = self.partition.header().partitions;
         judge_topic(now, self.edges.topic_id, partitions).map_err(Exit::Halted)
     }
 }

@@ -1,14 +1,15 @@
 //! Which of a partition's changes have left it: the bookkeeping of its lanes and its progress.
 //!
 //! Pure: it sees cuts, acknowledgements and nothing else, so that its rules can be tested on any
-//! order of them. It keeps three invariants. `to` never exceeds what every lane that it stands
-//! for has had acknowledged. What a progress record says of the log is a function of its position
-//! alone (INV-STAMP). A position in the totals topic is only named once every total before it has
-//! its row, of every level, acknowledged by ClickHouse.
+//! order of them. It keeps four invariants. `to` never exceeds what every lane that it stands
+//! for has had acknowledged. A day or month is told sealed only once the rows of its lane are
+//! acknowledged that far. What a progress record says of the log is a function of `to` and
+//! `levels_to` (INV-STAMP). A position in the totals topic is only named once every total before
+//! it has its row, of every level, acknowledged by ClickHouse.
 
 use meterline_core::fold::Header;
 use meterline_core::position::{Offset, Stamp};
-use meterline_core::time::LogTime;
+use meterline_core::time::{EventTime, LogTime};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ impl Mark {
 /// A progress record that is due.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
-    /// The small part of the state at `to`, with the `levels_to` that holds now.
+    /// The small part of the state at `to`, with what holds of day and month rows now.
     pub(crate) header: Header,
     /// Where a reader that has read the tables starts in the totals topic, once that is known.
     pub(crate) totals_position: Option<Offset>,
@@ -115,11 +116,13 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The bookkeeping of a partition that was just loaded: everything before `start` has left
-    /// it, and day and month rows before `levels_to`.
-    pub(crate) fn new(start: Mark, levels_to: Stamp) -> Self {
+    /// it, and day and month rows before `levels_to`, where the log was sealed to
+    /// `levels_sealed_to`.
+    pub(crate) fn new(start: Mark, levels_to: Stamp, levels_sealed_to: EventTime) -> Self {
         let levels_to = levels_to.min(start.position());
         let mut levels = Header::clone(start.header());
         (levels.epoch, levels.position) = (levels_to.epoch, levels_to.offset);
+        levels.sealed_to = levels_sealed_to.min(start.header().sealed_to);
         let levels = Mark::new(levels);
         let lanes = Lane::ALL.map(|lane| LaneState {
             acked: if lane == Lane::Levels {
@@ -137,7 +140,7 @@ impl Ledger {
             candidates: VecDeque::new(),
             totals_position: None,
         };
-        ledger.told.1 = ledger.levels_to();
+        ledger.told.1 = ledger.levels().0;
         ledger
     }
 
@@ -206,27 +209,39 @@ impl Ledger {
             .expect("there are lanes")
     }
 
-    /// `levels_to` beside the current `to`; 0 while day and month rows are of an earlier epoch.
-    fn levels_to(&self) -> Offset {
-        let to = self.complete_to();
-        let levels = self.acked_to(Lane::Levels).min(to);
-        if levels.epoch == to.epoch {
-            levels.offset
+    /// Sealed up to where day and month rows are acknowledged.
+    pub(crate) fn levels_sealed_to(&self) -> EventTime {
+        self.lanes[Lane::Levels as usize].acked.header().sealed_to
+    }
+
+    /// `levels_to` beside the current `to`, and the `sealed_to` there; 0 while day and month rows
+    /// are of an earlier epoch.
+    fn levels(&self) -> (Offset, EventTime) {
+        let to = self.complete();
+        let acked = &self.lanes[Lane::Levels as usize].acked;
+        let levels = if acked.position() < to.position() {
+            acked
         } else {
-            0
+            to
+        };
+        if levels.header().epoch == to.header().epoch {
+            (levels.header().position, levels.header().sealed_to)
+        } else {
+            (0, EventTime(0))
         }
     }
 
     /// Takes the progress record that is due: something grew and none is on its way.
     pub(crate) fn take_progress(&mut self) -> Option<Progress> {
-        let now = (self.complete_to(), self.levels_to());
+        let levels = self.levels();
+        let now = (self.complete_to(), levels.0);
         if self.telling || now <= self.told {
             return None;
         }
         self.told = now;
         self.telling = true;
         let mut header = Header::clone(self.complete().header());
-        header.levels_to = now.1;
+        (header.levels_to, header.levels_sealed_to) = levels;
         Some(Progress {
             header,
             totals_position: self.known_totals_position(),

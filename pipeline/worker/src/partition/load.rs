@@ -21,7 +21,7 @@ use meterline_core::control::{Adoption, CatalogDecision, View};
 use meterline_core::fold::{Header, Partition};
 use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Stamp};
-use meterline_core::time::Millis;
+use meterline_core::time::{EventTime, Millis};
 use rdkafka::consumer::BaseConsumer;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -85,7 +85,8 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
         from_checkpoint = header.is_some(),
         "partition loaded"
     );
-    let mark = Mark::new(partition.header(levels_to.offset));
+    let levels_sealed_to = header.as_ref().map_or(EventTime(0), |h| h.levels_sealed_to);
+    let ledger = Ledger::new(Mark::new(partition.header()), levels_to, levels_sealed_to);
     let courier = Courier {
         edges: Arc::clone(&edges),
         log_partition: assignment.log_partition,
@@ -93,8 +94,8 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     };
     let tolerance = rollup.clock_tolerance.as_millis();
     Ok(Thread {
-        ledger: Ledger::new(mark, levels_to),
-        rhythm: Rhythm::new(rollup, partition.sealed_to(), now),
+        rhythm: Rhythm::new(rollup, &ledger, now),
+        ledger,
         checkpointing: Checkpointing::new(
             rollup,
             header.as_ref(),
@@ -228,7 +229,7 @@ fn check_log(assignment: &Assignment, partition: &Partition) -> Result<(), Exit>
     };
     let described = edges.admin.describe_topic(&shared.topic, ANSWER);
     let described = described.map_err(failed)?;
-    let partitions = partition.header(0).partitions;
+    let partitions = partition.header().partitions;
     judge_topic(described.as_ref(), edges.topic_id, partitions).map_err(Exit::Halted)?;
     let number = assignment.log_partition.partition;
     let bounds = edges.admin.watermarks(&shared.topic, number, ANSWER);

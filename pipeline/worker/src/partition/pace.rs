@@ -25,8 +25,16 @@ impl Pace {
     /// Due for the first time one interval from now.
     pub(crate) fn new(interval: Duration, now: Instant) -> Self {
         Self {
-            interval,
             next: now + interval,
+            ..Self::due(interval, now)
+        }
+    }
+
+    /// Due for the first time now.
+    pub(crate) fn due(interval: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            next: now,
             affordable: now,
         }
     }

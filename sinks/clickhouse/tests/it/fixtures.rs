@@ -91,7 +91,7 @@ pub(crate) fn full_row(level: Level) -> BucketRow {
     row
 }
 
-/// A partition's progress, sealed up to the hour's start.
+/// A partition's progress, sealed up to the hour's start; its days and months one hour less.
 pub(crate) fn progress(
     topic: &str,
     log_partition: LogPartition,
@@ -120,6 +120,7 @@ pub(crate) fn progress(
         accept_floor: EventTime(0),
         answer_floor: EventTime(0),
         levels_to,
+        levels_sealed_to: Hour(sealed_to.0 - 1).start(),
         catalogs: vec![CatalogPlace {
             version: 2,
             control_offset: 9,

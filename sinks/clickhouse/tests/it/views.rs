@@ -191,3 +191,43 @@ async fn rows_of_an_earlier_topic_are_sealed_when_the_current_one_is() {
         assert_eq!(sealed(&database).await, expected);
     }
 }
+
+#[tokio::test]
+async fn days_and_months_are_sealed_once_their_own_rows_have_come_so_far() {
+    let (database, sink) = Database::migrated().await;
+    let series = series("acme", "calls", Aggregation::Count, &[]);
+    for level in [Level::Hour, Level::Day, Level::Month] {
+        let row = row(&series, level, NEW_YEAR, 1);
+        sink.insert_buckets(level, partition(0), &[row])
+            .await
+            .unwrap();
+    }
+    let day = Hour(NEW_YEAR.0 + 24);
+    let month = Hour(NEW_YEAR.0 + 31 * 24);
+    let earlier = partition(0);
+    let current = LogPartition {
+        topic_id: TopicId(99),
+        partition: 0,
+    };
+    for (log_partition, levels_to, sealed_to, levels_sealed_to, expected) in [
+        (earlier, 0, month, NEW_YEAR, (1, 0, 0)),
+        (earlier, 1, month, Hour(day.0 - 1), (1, 0, 0)),
+        (earlier, 2, month, day, (1, 1, 0)),
+        (earlier, 3, month, month, (1, 1, 1)),
+        // The current topic's rows may still change those of the earlier one.
+        (current, 4, Hour(month.0 + 1), day, (1, 1, 0)),
+    ] {
+        let place = stamp(0, 9);
+        let mut row = progress("usage.events", log_partition, place, levels_to, sealed_to);
+        row.levels_sealed_to = levels_sealed_to.start();
+        sink.insert_progress(&row).await.unwrap();
+        let sql = "SELECT (SELECT any(sealed) FROM usage_hourly) AS hour, \
+                   (SELECT any(sealed) FROM usage_daily) AS day, \
+                   (SELECT any(sealed) FROM usage_monthly) AS month";
+        let found = database
+            .fetch::<(Option<u8>, Option<u8>, Option<u8>)>(sql)
+            .await;
+        let (hour, day, month) = expected;
+        assert_eq!(found, [(Some(hour), Some(day), Some(month))]);
+    }
+}

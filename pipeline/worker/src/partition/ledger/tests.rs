@@ -6,6 +6,11 @@ use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::time::EventTime;
 use proptest::prelude::*;
 
+/// Any function of the position that never falls.
+fn sealed_to(offset: Offset) -> EventTime {
+    EventTime(i64::try_from(offset / 3).expect("small"))
+}
+
 fn mark(epoch: u16, offset: Offset, levels_to: Offset) -> Mark {
     let log_partition = LogPartition {
         topic_id: TopicId(1),
@@ -18,10 +23,11 @@ fn mark(epoch: u16, offset: Offset, levels_to: Offset) -> Mark {
         position: offset,
         partitions: 1,
         log_time,
-        sealed_to: EventTime(0),
+        sealed_to: sealed_to(offset),
         accept_floor: EventTime(0),
         answer_floor: EventTime(0),
         levels_to,
+        levels_sealed_to: sealed_to(levels_to),
         catalogs: Vec::new(),
         counters: Counters::default(),
         outcome_hash: String::new(),
@@ -35,7 +41,8 @@ fn at(offset: Offset) -> Mark {
 }
 
 fn begun(offset: Offset, levels_to: Offset) -> Ledger {
-    Ledger::new(at(offset), at(levels_to).position())
+    let levels = at(levels_to).position();
+    Ledger::new(at(offset), levels, sealed_to(levels_to))
 }
 
 #[test]
@@ -65,6 +72,27 @@ fn levels_of_an_earlier_epoch_say_nothing() {
     }
     let progress = ledger.take_progress().expect("the epoch grew");
     assert_eq!(progress.header.levels_to, 0);
+    assert_eq!(progress.header.levels_sealed_to, EventTime(0));
+}
+
+#[test]
+fn days_are_sealed_as_far_as_their_rows_are_acknowledged_also_after_a_restart() {
+    let mut ledger = begun(30, 12);
+    for lane in Lane::COMPLETE {
+        ledger.cut(lane, at(40), true);
+    }
+    let progress = ledger.take_progress().expect("the hours grew");
+    assert_eq!(&progress.header, mark(0, 40, 12).header());
+    ledger.progress_acked(0);
+    ledger.cut(Lane::Levels, at(36), false);
+    assert!(ledger.take_progress().is_none());
+    ledger.acked(Lane::Levels);
+    let progress = ledger.take_progress().expect("days and months grew");
+    assert_eq!(&progress.header, mark(0, 40, 36).header());
+    ledger.progress_acked(1);
+    ledger.cut(Lane::Levels, at(50), true);
+    let progress = ledger.take_progress().expect("days and months grew");
+    assert_eq!(&progress.header, mark(0, 40, 40).header());
 }
 
 /// A totals batch or progress record on its way: it lands anywhere before its answer.
@@ -105,6 +133,11 @@ fn check_progress(world: &World, progress: &Progress) {
         "of that position"
     );
     assert!(header.levels_to <= lane(Lane::Levels) && header.levels_to <= to);
+    assert_eq!(
+        header.levels_sealed_to,
+        sealed_to(header.levels_to),
+        "a function of `levels_to`"
+    );
     let rows = lane(Lane::Hours).min(lane(Lane::Levels));
     if let Some(position) = progress.totals_position {
         let missed = world
