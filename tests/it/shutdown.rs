@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Nothing is flushed or checkpointed by its interval: only the stop does it.
 const SELDOM: [(&str, &str); 3] = [
-    ("rollup.flush_interval", "\"10m\""),
+    ("rollup.flush_interval", "\"5m\""),
     ("rollup.levels_interval", "\"10m\""),
     ("rollup.checkpoint_interval", "\"10m\""),
 ];
