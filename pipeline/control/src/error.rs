@@ -25,10 +25,7 @@ pub enum ControlError {
         source: std::io::Error,
     },
     /// The end of the log could not be asked for in time.
-    #[error(
-        "failed to ask for the end of topic {topic} within {waited:?}; \
-         if it does not exist yet, run `meterline init`"
-    )]
+    #[error("{}", no_end(topic, *waited, source))]
     NoEnd {
         /// The control log's topic.
         topic: String,
@@ -145,6 +142,13 @@ impl ControlError {
             _ => false,
         }
     }
+}
+
+fn no_end(topic: &str, waited: Duration, source: &Error) -> String {
+    if source.is_no_topic() {
+        return format!("topic {topic} does not exist; run `meterline init`");
+    }
+    format!("failed to ask for the end of topic {topic} within {waited:?}")
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -13,6 +13,8 @@ use std::time::Duration;
 /// Makes and describes topics.
 pub struct Admin {
     client: AdminClient<DefaultClientContext>,
+    /// For messages.
+    brokers: String,
 }
 
 impl std::fmt::Debug for Admin {
@@ -97,35 +99,40 @@ impl Admin {
     /// [`Error::Client`] where the client library refuses the settings.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
         let client = AdminClient::from_config(&settings.admin_config()).map_err(Error::client)?;
-        Ok(Self { client })
+        let brokers = settings.brokers.clone();
+        Ok(Self { client, brokers })
     }
 
     /// Number of brokers that the cluster has now.
     ///
     /// # Errors
-    /// [`Error::Cluster`].
+    /// [`Error::Cluster`], or [`Error::NoAnswer`].
     pub fn brokers(&self, timeout: Duration) -> Result<usize, Error> {
         self.client
             .inner()
             .fetch_metadata(None, timeout)
             .map(|metadata| metadata.brokers().len())
-            .map_err(|source| Error::Cluster {
-                source: Box::new(source),
+            .map_err(|source| {
+                let source = Box::new(source);
+                Error::Cluster { source }.at(&self.brokers)
             })
     }
 
     /// Describes a topic; `None` where there is none of this name.
     ///
     /// # Errors
-    /// [`Error::Describe`], or [`Error::Answer`] where the brokers are too old to know topic ids.
+    /// [`Error::Describe`] or [`Error::NoAnswer`], or [`Error::Answer`] where the brokers are too old to know topic ids.
     pub fn describe_topic(
         &self,
         name: &str,
         timeout: Duration,
     ) -> Result<Option<TopicDescription>, Error> {
-        let failed = |source| Error::Describe {
-            topic: name.to_owned(),
-            source: Box::new(source),
+        let failed = |source| {
+            Error::Describe {
+                topic: name.to_owned(),
+                source: Box::new(source),
+            }
+            .at(&self.brokers)
         };
         let answer = |what: &str| Error::Answer {
             topic: name.to_owned(),
@@ -163,9 +170,12 @@ impl Admin {
     fn topic_config(&self, name: &str, timeout: Duration) -> Result<TopicConfig, Error> {
         let options = AdminOptions::new().request_timeout(Some(timeout));
         let topic = ResourceSpecifier::Topic(name);
-        let failed = |source| Error::Describe {
-            topic: name.to_owned(),
-            source: Box::new(source),
+        let failed = |source| {
+            Error::Describe {
+                topic: name.to_owned(),
+                source: Box::new(source),
+            }
+            .at(&self.brokers)
         };
         let described = self.client.describe_configs([&topic], &options);
         let resource = futures::executor::block_on(described)
@@ -198,11 +208,14 @@ impl Admin {
     /// Makes a topic unless one of its name is there.
     ///
     /// # Errors
-    /// [`Error::Create`].
+    /// [`Error::Create`], or [`Error::NoAnswer`].
     pub fn create_topic(&self, spec: &TopicSpec, timeout: Duration) -> Result<Created, Error> {
-        let failed = |source| Error::Create {
-            topic: spec.name.clone(),
-            source: Box::new(source),
+        let failed = |source| {
+            Error::Create {
+                topic: spec.name.clone(),
+                source: Box::new(source),
+            }
+            .at(&self.brokers)
         };
         let invalid = |_| failed(KafkaError::AdminOp(RDKafkaErrorCode::InvalidPartitions));
         let partitions = i32::try_from(spec.partitions).map_err(invalid)?;
@@ -228,17 +241,20 @@ impl Admin {
     /// First offset that a partition still has, and the one after its last.
     ///
     /// # Errors
-    /// [`Error::Watermarks`].
+    /// [`Error::Watermarks`], or [`Error::NoAnswer`].
     pub fn watermarks(
         &self,
         topic: &str,
         partition: u32,
         timeout: Duration,
     ) -> Result<(Offset, Offset), Error> {
-        let failed = |source| Error::Watermarks {
-            topic: topic.to_owned(),
-            partition,
-            source: Box::new(source),
+        let failed = |source| {
+            Error::Watermarks {
+                topic: topic.to_owned(),
+                partition,
+                source: Box::new(source),
+            }
+            .at(&self.brokers)
         };
         let invalid = |_| {
             failed(KafkaError::MetadataFetch(

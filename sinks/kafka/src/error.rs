@@ -77,6 +77,16 @@ pub enum Error {
         /// Why.
         source: Box<KafkaError>,
     },
+    /// Nobody answered in time, or no broker can be reached.
+    #[error("{failed}: no answer from Kafka at {brokers}; check kafka.brokers")]
+    NoAnswer {
+        /// What failed.
+        failed: Box<str>,
+        /// The setting `kafka.brokers`.
+        brokers: String,
+        /// Why.
+        source: Box<KafkaError>,
+    },
     /// The broker answered with something that cannot be.
     #[error("kafka described topic {topic} with {what}; check the brokers' version (2.8 or later)")]
     Answer {
@@ -93,15 +103,56 @@ impl Error {
         Self::Client { source }
     }
 
-    /// What to do next.
-    #[must_use]
-    pub fn next(&self) -> Next {
+    /// The same failure, with the brokers' names where nobody answered.
+    pub(crate) fn at(self, brokers: &str) -> Self {
+        let failed = self.to_string().into_boxed_str();
         match self {
             Self::Cluster { source }
             | Self::Describe { source, .. }
             | Self::Create { source, .. }
-            | Self::Watermarks { source, .. } => next(source),
-            _ => Next::Never,
+            | Self::Watermarks { source, .. }
+                if is_silence(&source) =>
+            {
+                let brokers = brokers.to_owned();
+                Self::NoAnswer {
+                    failed,
+                    brokers,
+                    source,
+                }
+            }
+            answered => answered,
+        }
+    }
+
+    /// Whether the brokers say that there is no such topic.
+    #[must_use]
+    pub fn is_no_topic(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        let code = self.kafka().and_then(code_of);
+        matches!(
+            code,
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+        )
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        match self {
+            Self::Client { .. } => Next::Never,
+            _ => self.kafka().map_or(Next::Never, next),
+        }
+    }
+
+    fn kafka(&self) -> Option<&KafkaError> {
+        match self {
+            Self::Client { source }
+            | Self::Cluster { source }
+            | Self::Describe { source, .. }
+            | Self::Create { source, .. }
+            | Self::Watermarks { source, .. }
+            | Self::NoAnswer { source, .. } => Some(source),
+            _ => None,
         }
     }
 }
@@ -158,6 +209,22 @@ fn next(error: &KafkaError) -> Next {
     }
 }
 
+/// Whether nobody answered.
+fn is_silence(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code_of(error),
+        Some(
+            Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::TimedOutQueue
+                | Code::AllBrokersDown
+                | Code::BrokerTransportFailure
+                | Code::Resolve
+        )
+    )
+}
+
 /// The code of an error; the library's own accessor leaves out those of admin operations.
 fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
@@ -183,5 +250,24 @@ mod tests {
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge), Next::Never);
         assert_eq!(of(RDKafkaErrorCode::TopicAuthorizationFailed), Next::Never);
         assert_eq!(of(RDKafkaErrorCode::Fatal), Next::Stop);
+    }
+
+    #[test]
+    fn silence_names_the_brokers_and_an_answer_does_not() {
+        let describe = |code| Error::Describe {
+            topic: "usage.events".to_owned(),
+            source: Box::new(KafkaError::AdminOp(code)),
+        };
+        let silent = describe(RDKafkaErrorCode::OperationTimedOut).at("a:1,b:2");
+        assert_eq!(
+            silent.to_string(),
+            "failed to describe topic usage.events: no answer from Kafka at a:1,b:2; check \
+             kafka.brokers"
+        );
+        assert_eq!(silent.next(), Next::Retry);
+        assert!(!silent.is_no_topic());
+        let missing = describe(RDKafkaErrorCode::UnknownTopicOrPartition).at("a:1");
+        assert_eq!(missing.to_string(), "failed to describe topic usage.events");
+        assert!(missing.is_no_topic());
     }
 }

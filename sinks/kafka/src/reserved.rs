@@ -12,6 +12,9 @@ const ACKNOWLEDGED: &str = "a record counts as written once all in-sync replicas
 const PARTITIONS: &str = "tenants are found by murmur2 of the key, as the fold checks it";
 const STAGES: &str = "each stage has its own, so that stages and workers do not disturb each other";
 const BROKERS: &str = "set `kafka.brokers` instead";
+const SESSION: &str = "set `rollup.session_timeout` instead: it follows from that";
+const FETCH: &str = "set `rollup.fetch_ahead_kib` instead";
+const NAME: &str = "set `worker.instance` instead";
 const INTERNAL: &str = "the client library's events and callbacks are wired by Meterline";
 const MEMORY: &str = "memory for records in flight is bounded by Meterline";
 
@@ -24,6 +27,7 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("background_event_cb", INTERNAL),
     ("bootstrap.servers", BROKERS),
     ("check.crcs", DAMAGE),
+    ("client.id", NAME),
     ("delivery.report.only.error", ACKNOWLEDGED),
     ("enable.auto.commit", POSITIONS),
     ("enable.auto.offset.store", POSITIONS),
@@ -35,7 +39,9 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("group.instance.id", STAGES),
     ("group.protocol", ASSIGNMENT),
     ("group.remote.assignor", ASSIGNMENT),
+    ("heartbeat.interval.ms", SESSION),
     ("isolation.level", COMMITTED),
+    ("max.poll.interval.ms", SESSION),
     ("message.max.bytes", MEMORY),
     ("metadata.broker.list", BROKERS),
     ("msg_order_cmp", INTERNAL),
@@ -46,7 +52,9 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("plugin.library.paths", INTERNAL),
     ("queue.buffering.max.kbytes", MEMORY),
     ("queue.buffering.max.messages", MEMORY),
+    ("queued.max.messages.kbytes", FETCH),
     ("request.required.acks", ACKNOWLEDGED),
+    ("session.timeout.ms", SESSION),
     ("test.mock.broker.rtt", INTERNAL),
     ("test.mock.num.brokers", INTERNAL),
     ("transactional.id", ACKNOWLEDGED),
