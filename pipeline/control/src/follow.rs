@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(100);
 /// How long one question to a broker may take.
 const ANSWER: Duration = Duration::from_secs(5);
+/// After this long without an error the broker is back, even where the log has no new record: the
+/// client repeats an error that lasts every 30 s.
+const QUIET: Duration = Duration::from_secs(60);
 /// Group name for the client library; the group is never joined.
 const GROUP: &str = "meterline-control-reader";
 
@@ -147,9 +150,11 @@ impl Reader {
     /// Waits for the topic, then begins at offset 0; false where the thread should end first.
     fn begin(&self, admin: &Admin, consumer: &BaseConsumer) -> Result<bool, Halt> {
         let mut backoff = Backoff::new();
+        let mut outage = Outage::new(&self.topic);
         while !self.stopped() {
             match admin.describe_topic(&self.topic, ANSWER) {
                 Ok(Some(description)) => {
+                    outage.end();
                     self.shared.lock().topic_id = Some(description.topic_id);
                     let count = description.partition_count();
                     if count != 1 {
@@ -161,9 +166,11 @@ impl Reader {
                     self.assign(consumer)?;
                     return Ok(true);
                 }
-                Ok(None) => tracing::debug!(topic = %self.topic, "the control log is not there"),
+                Ok(None) => {
+                    outage.goes_on("the topic does not exist; run `meterline init`".to_owned());
+                }
                 Err(error) => {
-                    tracing::warn!(topic = %self.topic, error = chain(&error), "kafka is away");
+                    outage.goes_on(chain(&error));
                 }
             }
             self.pause(backoff.pause());
@@ -188,12 +195,27 @@ impl Reader {
             .map_err(|error| Halt::LogGap(format!("cannot begin at offset 0: {error}")))
     }
 
+    /// Reads until the thread should end. An error is logged when it begins, changes and ends:
+    /// while Kafka is away, the client reports the same one again and again. It has its own
+    /// backoff between connections; pausing here too would delay the records behind the errors.
     fn follow(&self, consumer: &BaseConsumer) -> Result<(), Halt> {
+        let mut outage = Outage::new(&self.topic);
+        let mut failed_at = Instant::now();
         while !self.stopped() {
             match consumer.poll(POLL) {
-                None | Some(Err(KafkaError::PartitionEOF(_))) => {}
-                Some(Ok(message)) => self.take(&message)?,
-                Some(Err(error)) => self.judge(&error)?,
+                None if failed_at.elapsed() < QUIET => {}
+                None | Some(Err(KafkaError::PartitionEOF(_))) => {
+                    outage.end();
+                }
+                Some(Ok(message)) => {
+                    outage.end();
+                    self.take(&message)?;
+                }
+                Some(Err(error)) => {
+                    self.judge(&error)?;
+                    outage.goes_on(chain(&error));
+                    failed_at = Instant::now();
+                }
             }
         }
         Ok(())
@@ -230,11 +252,50 @@ impl Reader {
                     self.topic
                 )))
             }
-            _ => {
-                tracing::warn!(topic = %self.topic, %error, "failed to read the control log");
-                Ok(())
-            }
+            _ => Ok(()),
         }
+    }
+}
+
+/// What keeps the log from being read: said when it begins, changes and ends, not in between.
+struct Outage<'a> {
+    topic: &'a str,
+    /// Errors since the last answer, each said once: a client that tries several brokers reports
+    /// theirs in turn.
+    said: Vec<String>,
+}
+
+/// Most errors of one outage that are told apart.
+const ERRORS_MAX: usize = 16;
+
+impl<'a> Outage<'a> {
+    fn new(topic: &'a str) -> Self {
+        let said = Vec::new();
+        Self { topic, said }
+    }
+
+    /// True where the error is new and was said.
+    fn goes_on(&mut self, error: String) -> bool {
+        let is_new = !self.said.contains(&error) && self.said.len() < ERRORS_MAX;
+        if is_new {
+            tracing::warn!(
+                topic = self.topic,
+                error,
+                "cannot read the control log, trying on"
+            );
+            self.said.push(error);
+        }
+        is_new
+    }
+
+    /// True where there was an outage, and its end was said.
+    fn end(&mut self) -> bool {
+        let was_out = !self.said.is_empty();
+        if was_out {
+            tracing::warn!(topic = self.topic, "the control log can be read again");
+            self.said.clear();
+        }
+        was_out
     }
 }
 
@@ -247,4 +308,26 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_said_when_it_begins_changes_and_ends() {
+        let mut outage = Outage::new("meterline.control");
+        assert!(!outage.end());
+        for (error, is_said) in [
+            ("down", true),
+            ("down", false),
+            ("slow", true),
+            ("down", false),
+        ] {
+            assert_eq!(outage.goes_on(error.to_owned()), is_said, "{error}");
+        }
+        assert!(outage.end());
+        assert!(!outage.end());
+        assert!(outage.goes_on("down".to_owned()));
+    }
 }
