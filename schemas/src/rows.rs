@@ -13,7 +13,7 @@ pub mod usage;
 pub use bucket::BucketTableRow;
 pub use dead_letter::{DeadLetterRow, DeadRecord, ReasonCount};
 pub use progress::ProgressRow;
-pub use usage::{TenantEvents, UsageRow};
+pub use usage::UsageRow;
 
 use meterline_core::time::{EventTime, Level, Window};
 

@@ -1,4 +1,4 @@
-//! Rows of the views `usage_hourly`, `usage_daily` and `usage_monthly`, and sums over them.
+//! Rows of the views `usage_hourly`, `usage_daily` and `usage_monthly`.
 
 use super::columns;
 use clickhouse::Row;
@@ -32,13 +32,4 @@ pub struct UsageRow {
     pub revision: u32,
     /// Log time of the last change.
     pub updated_at: LogTime,
-}
-
-/// How many events of a tenant were counted.
-#[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
-pub struct TenantEvents {
-    /// Who is billed.
-    pub tenant: String,
-    /// Events counted; one that several meters matched counts once for each.
-    pub events: u64,
 }

@@ -49,17 +49,6 @@ impl ClickHouse {
         Ok(Self { client, settings })
     }
 
-    /// Whether ClickHouse answers this user.
-    ///
-    /// # Errors
-    /// Those of the connection, and [`Error::Denied`].
-    pub async fn ping(&self) -> Result<(), Error> {
-        let request = self.server().query_raw("SELECT 1").fetch_one::<u8>();
-        self.call(|| "ask ClickHouse for an answer".to_owned(), request)
-            .await
-            .map(|_| ())
-    }
-
     /// Name of the database of all tables and views.
     #[must_use]
     pub fn database(&self) -> &str {
@@ -89,9 +78,10 @@ impl ClickHouse {
         let timeout = self.settings.request_timeout;
         match tokio::time::timeout(timeout, request).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(classify(action(), &error)),
+            Ok(Err(error)) => Err(classify(action(), &self.settings.url, &error)),
             Err(_) => Err(Error::TimedOut {
                 action: action(),
+                url: self.settings.url.clone(),
                 timeout,
             }),
         }

@@ -38,18 +38,25 @@ pub enum Error {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// No connection, or one that broke.
-    #[error("failed to {action}: no answer from ClickHouse")]
+    #[error("failed to {action}: no answer from ClickHouse at {url}; check clickhouse.url")]
     Unreachable {
         /// What was to be done.
         action: String,
+        /// The setting `clickhouse.url`, which holds no password.
+        url: String,
         /// What the connection says.
         source: Cause,
     },
     /// No whole answer in time; the request may still have taken effect.
-    #[error("failed to {action}: no answer from ClickHouse within {timeout:?}")]
+    #[error(
+        "failed to {action}: no answer from ClickHouse at {url} within {timeout:?}; check \
+         clickhouse.url"
+    )]
     TimedOut {
         /// What was to be done.
         action: String,
+        /// The setting `clickhouse.url`, which holds no password.
+        url: String,
         /// The setting `request_timeout`.
         timeout: Duration,
     },
@@ -186,7 +193,7 @@ impl Cause {
 }
 
 /// Gives a failed request its place: the one decision on what is tried again.
-pub(crate) fn classify(action: String, error: &clickhouse::error::Error) -> Error {
+pub(crate) fn classify(action: String, url: &str, error: &clickhouse::error::Error) -> Error {
     use clickhouse::error::Error as Client;
     let source = Cause::of(error);
     match error {
@@ -194,7 +201,11 @@ pub(crate) fn classify(action: String, error: &clickhouse::error::Error) -> Erro
             Some(code) => by_code(code, action, source),
             None => Error::Busy { action, source },
         },
-        Client::Network(_) | Client::TimedOut => Error::Unreachable { action, source },
+        Client::Network(_) | Client::TimedOut => Error::Unreachable {
+            action,
+            url: url.to_owned(),
+            source,
+        },
         Client::SchemaMismatch(_) | Client::InvalidColumnsHeader(_) => {
             Error::Schema { action, source }
         }
@@ -234,7 +245,11 @@ mod tests {
     use clickhouse::error::Error as Client;
 
     fn check(error: &Client, fault: Fault, next: Next) {
-        let classified = classify("insert 3 rows into bucket_hourly".into(), error);
+        let classified = classify(
+            "insert 3 rows into bucket_hourly".into(),
+            "http://ch:1",
+            error,
+        );
         assert_eq!(
             (classified.fault(), classified.next()),
             (fault, next),

@@ -3,8 +3,8 @@
 //! Every insert may be repeated, by anyone, in any order: rows carry stamps and the tables keep
 //! the highest (INV-STAMP). So a call that got no answer is simply made again, and nothing here
 //! locks, fences or deduplicates. Each call is one attempt with a timeout and a classified
-//! [`Error`]; [`retry()`] is the one place that waits and tries again. Values are bound as query
-//! parameters, never glued into SQL.
+//! [`Error`] that says whether trying again can help; the caller waits and tries again. Values are
+//! bound as query parameters, never glued into SQL.
 //!
 //! Refuses a database whose tables are not those of this binary, `https` (this build has no TLS),
 //! and rows that do not fit their columns.
@@ -16,13 +16,11 @@ pub mod error;
 mod migrate;
 mod query;
 mod retention;
-mod retry;
 mod sink;
 
 pub use client::ClickHouse;
 pub use config::{Keep, Retention, Secret, Settings, SettingsError};
 pub use error::{Cause, Error, Fault, Next};
 pub use migrate::Migrated;
-pub use query::{BusiestFilter, DeadLetterFilter, PAGE_ROWS_MAX, UsageFilter};
-pub use retry::{GaveUp, retry};
+pub use query::{DeadLetterFilter, PAGE_ROWS_MAX, UsageFilter};
 pub use sink::Inserted;

@@ -9,8 +9,7 @@ use clickhouse::{RowOwned, RowRead};
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level, LogTime};
 use meterline_schemas::rows::{
-    DeadLetterRow, ProgressRow, ReasonCount, TenantEvents, UsageRow, bound_seconds, bucket_table,
-    usage_view,
+    DeadLetterRow, ProgressRow, ReasonCount, UsageRow, bound_seconds, usage_view,
 };
 
 /// Most rows of one answer: it is held in memory.
@@ -35,21 +34,6 @@ pub struct UsageFilter<'a> {
     /// The last row of the page before; `None` for the first page.
     pub after: Option<&'a UsageRow>,
     /// Most rows; at most [`PAGE_ROWS_MAX`] come. A shorter page is the last.
-    pub limit: u32,
-}
-
-/// Which tenants to rank.
-#[derive(Clone, Copy, Debug)]
-pub struct BusiestFilter<'a> {
-    /// Length of the windows whose events are counted.
-    pub level: Level,
-    /// One meter, or all.
-    pub meter: Option<&'a str>,
-    /// First moment at which a window may start.
-    pub from: EventTime,
-    /// First moment at which a window may no longer start.
-    pub to: EventTime,
-    /// Most tenants; at most [`PAGE_ROWS_MAX`] come.
     pub limit: u32,
 }
 
@@ -109,38 +93,6 @@ impl ClickHouse {
                 .param("after_values", values);
         }
         self.rows(|| format!("read usage of {}", filter.tenant), query)
-            .await
-    }
-
-    /// The tenants with the most events, most first.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request.
-    pub async fn busiest_tenants(
-        &self,
-        filter: &BusiestFilter<'_>,
-    ) -> Result<Vec<TenantEvents>, Error> {
-        // Rows of kind `whole` say the same as the sum of their parts and are fewer.
-        let mut sql = format!(
-            "SELECT tenant, sum(events) AS events FROM {} FINAL WHERE kind != 'part' \
-             AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
-             AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
-            bucket_table(filter.level)
-        );
-        if filter.meter.is_some() {
-            sql.push_str(" AND meter = {meter:String}");
-        }
-        sql.push_str(" GROUP BY tenant ORDER BY events DESC, tenant LIMIT {limit:UInt32}");
-        let mut query = self
-            .client()
-            .query(&sql)
-            .param("from", bound_seconds(filter.from))
-            .param("to", bound_seconds(filter.to))
-            .param("limit", filter.limit.min(PAGE_ROWS_MAX));
-        if let Some(meter) = filter.meter {
-            query = query.param("meter", meter);
-        }
-        self.rows(|| "read the busiest tenants".to_owned(), query)
             .await
     }
 

@@ -2,12 +2,12 @@
 
 use crate::fixtures::{NEW_YEAR, dead_letter, partition, row, series};
 use crate::stack::Database;
-use meterline_clickhouse::{BusiestFilter, ClickHouse, DeadLetterFilter, UsageFilter};
+use meterline_clickhouse::{ClickHouse, DeadLetterFilter, UsageFilter};
 use meterline_core::bucket::Kind;
 use meterline_core::catalog::Aggregation;
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Hour, Level, LogTime};
-use meterline_schemas::rows::{ReasonCount, TenantEvents, UsageRow};
+use meterline_schemas::rows::{ReasonCount, UsageRow};
 
 /// A tenant that would change the meaning of a glued statement.
 const HOSTILE: &str = "' OR 1=1 -- ?\\'\n{x:String}";
@@ -93,35 +93,6 @@ async fn usage_is_filtered_by_meter_and_time() {
     let starts: Vec<_> = found.iter().map(|row| row.window_start.hour().0).collect();
     assert_eq!(starts, [NEW_YEAR.0 + 1, NEW_YEAR.0 + 2]);
     assert_eq!(sink.usage(&usage_filter("nobody", None)).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn busiest_tenants_count_no_event_twice() {
-    let (_database, sink) = Database::migrated().await;
-    insert_usage(&sink, "acme").await;
-    let calls = series(HOSTILE, "calls", Aggregation::Count, &[]);
-    let rows = [row(&calls, Level::Hour, NEW_YEAR, 30)];
-    sink.insert_buckets(Level::Hour, partition(1), &rows)
-        .await
-        .unwrap();
-    let mut filter = BusiestFilter {
-        level: Level::Hour,
-        meter: None,
-        from: NEW_YEAR.start(),
-        to: Hour(NEW_YEAR.0 + 5).start(),
-        limit: 10,
-    };
-    let ranked = |tenant: &str, events| TenantEvents {
-        tenant: tenant.into(),
-        events,
-    };
-    let found = sink.busiest_tenants(&filter).await.unwrap();
-    assert_eq!(found, [ranked("acme", 35), ranked(HOSTILE, 30)]);
-    filter.meter = Some("calls");
-    let found = sink.busiest_tenants(&filter).await.unwrap();
-    assert_eq!(found, [ranked(HOSTILE, 30), ranked("acme", 5)]);
-    filter.limit = 1;
-    assert_eq!(sink.busiest_tenants(&filter).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
