@@ -1,7 +1,8 @@
 //! The rollup stage: waits for what it needs, consumes, stops.
 //!
 //! Nothing is consumed before there is a catalog and every partition of the topic is adopted, so
-//! that no partition can ever be assigned at a guessed offset.
+//! that no partition can ever be assigned at a guessed offset; nor before ClickHouse has the tables of
+//! this version, so that a missing `meterline init` is said at once.
 
 use crate::consumer::{self, ConsumerError};
 use crate::health::Need;
@@ -33,7 +34,7 @@ pub enum RollupError {
     /// The control log cannot be read.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// ClickHouse's settings cannot be used.
+    /// ClickHouse's settings cannot be used, or its tables are not those of this version.
     #[error(transparent)]
     ClickHouse(#[from] meterline_clickhouse::Error),
     /// The checkpoint store cannot be used.
@@ -97,7 +98,7 @@ fn connect(settings: &Settings) -> Result<Clients, RollupError> {
     })
 }
 
-/// Waits for store, control log, catalog and adoptions; `None` where the process stops first.
+/// Waits for store, database, control log, catalog and adoptions; `None` where the process stops first.
 fn prepare(
     shared: Arc<Shared>,
     clients: Clients,
@@ -112,6 +113,9 @@ fn prepare(
     let Some(key) = waiter.identity_key(&runtime)? else {
         return Ok(None);
     };
+    if !waiter.schema(&runtime)? {
+        return Ok(None);
+    }
     let Some(topic_id) = waiter.adoption()? else {
         return Ok(None);
     };
@@ -169,6 +173,36 @@ impl Waiter<'_> {
             tracing::warn!(error = text, "failed to reach the checkpoint store");
             if !self.wait("waiting for the checkpoint store", backoff.pause()) {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// Waits until ClickHouse answers that it has the tables of this version, which is an error
+    /// where it does not; false where the process stops first.
+    fn schema(&self, runtime: &tokio::runtime::Handle) -> Result<bool, RollupError> {
+        let board = &self.shared.board;
+        let mut backoff = Backoff::new();
+        let mut said = String::new();
+        loop {
+            let error = match runtime.block_on(self.clients.clickhouse.check_schema()) {
+                Ok(()) => {
+                    board.works(Need::ClickHouse);
+                    return Ok(true);
+                }
+                Err(error) if error.next() == meterline_clickhouse::Next::Retry => error,
+                Err(error) => return Err(error.into()),
+            };
+            let text = chain(&error);
+            board.fails(Need::ClickHouse, &text, Instant::now());
+            if said != text {
+                tracing::warn!(
+                    error = text,
+                    "failed to check the database, trying until it works"
+                );
+                said = text;
+            }
+            if !self.wait("waiting for ClickHouse", backoff.pause()) {
+                return Ok(false);
             }
         }
     }
