@@ -144,7 +144,7 @@ impl Schemas {
             ))),
             None => Err(unknown(format!(
                 "no schema with the fingerprint {fingerprint:016x} is in the catalog; add it \
-                 with `meterline catalog schema add`"
+                 to the catalog's schemas and apply it"
             ))),
         }
     }
@@ -159,8 +159,8 @@ impl Schemas {
         let id = u32::from_be_bytes(id);
         let Some(index) = self.by_confluent_id.get(&id) else {
             return Err(unknown(format!(
-                "no schema with the Confluent id {id} is in the catalog; add it with \
-                 `meterline catalog schema add`"
+                "no schema with the Confluent id {id} is in the catalog; add it to \
+                 the catalog's schemas and apply it"
             )));
         };
         read::event(&self.plans[*index], value, frame.len()).map_err(|f| f.rejection(FORM))

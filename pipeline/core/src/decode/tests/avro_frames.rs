@@ -157,13 +157,13 @@ fn schemas_that_are_not_known_are_named() {
         &[],
         Some(&framed(&[0xC3, 0x01, 8, 7, 6, 5, 4, 3, 2, 1])),
         "unknown_schema: no schema with the fingerprint 0102030405060708 is in the catalog; \
-         add it with `meterline catalog schema add`",
+         add it to the catalog's schemas and apply it",
     );
     check(
         &[],
         Some(&framed(&[0, 0, 0, 1, 0])),
-        "unknown_schema: no schema with the Confluent id 256 is in the catalog; add it with \
-         `meterline catalog schema add`",
+        "unknown_schema: no schema with the Confluent id 256 is in the catalog; add it to the \
+         catalog's schemas and apply it",
     );
 }
 
