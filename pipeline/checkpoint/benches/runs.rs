@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p meterline-checkpoint`
 
-use meterline_checkpoint::{Keep, RunSet, Store};
+use meterline_checkpoint::{Entries, Keep, RunSet, Store};
 use meterline_core::bucket::Bucket;
 use meterline_core::hash::Identity;
 use meterline_core::position::Stamp;
@@ -24,7 +24,7 @@ fn main() {
         let (ids, buckets) = (ids(run), buckets(run));
         let action = || {
             runtime
-                .block_on(store.write_run(ids, buckets))
+                .block_on(store.write_run(&Entries::new(ids, buckets)))
                 .expect("a run")
         };
         let written = timed("write, sync and open a run", action);

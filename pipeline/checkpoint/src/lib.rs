@@ -21,7 +21,7 @@ pub use manifest::{FileRef, MANIFEST_FORMAT, Manifest, Writer};
 pub use merge::{Keep, Merged};
 pub use run::RunFile;
 pub use run_set::RunSet;
-pub use store::{Garbage, Store};
+pub use store::{Entries, Garbage, Store};
 
 #[cfg(test)]
 mod tests;

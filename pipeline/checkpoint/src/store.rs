@@ -30,13 +30,19 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::cmp::Reverse;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use url::Url;
 
 /// Runs that are being written: what lies here for a day was left by a process that died.
 const SPOOL: &str = "spool";
+
+/// What a run of tier 0 is written from: cheap to clone, so that a write that failed can be tried
+/// again without a copy.
+#[derive(Clone)]
+pub struct Entries(Arc<Mutex<(Vec<IdEntry>, Vec<BucketEntry>)>>);
 
 /// A checkpoint store: cheap to clone, shared by all partitions of a process.
 #[derive(Clone, Debug)]
@@ -88,13 +94,10 @@ impl Store {
     /// one with the highest version.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn write_run(
-        &self,
-        ids: Vec<IdEntry>,
-        buckets: Vec<BucketEntry>,
-    ) -> Result<RunFile, StoreError> {
-        let fill = move |out: &mut RunWriter<File>| write_sorted(ids, buckets, out);
+    /// When it cannot be written; the entries can be given again.
+    pub async fn write_run(&self, entries: &Entries) -> Result<RunFile, StoreError> {
+        let entries = entries.clone();
+        let fill = move |out: &mut RunWriter<File>| entries.write_sorted(out);
         self.add_run(0, fill).await
     }
 
@@ -190,27 +193,49 @@ fn local_folder(url: &str) -> Result<PathBuf, StoreError> {
     parsed.to_file_path().map_err(|()| refused(url, not_local))
 }
 
-fn write_sorted(
-    mut ids: Vec<IdEntry>,
-    mut buckets: Vec<BucketEntry>,
-    out: &mut RunWriter<File>,
-) -> Result<(), WriteFailed> {
-    ids.sort_unstable_by(IdEntry::by_key);
-    ids.dedup_by(|next, kept| next.by_key(kept).is_eq());
-    for id in &ids {
-        out.id(id)?;
+impl Entries {
+    /// Ids and buckets in any order.
+    #[must_use]
+    pub fn new(ids: Vec<IdEntry>, buckets: Vec<BucketEntry>) -> Self {
+        Self(Arc::new(Mutex::new((ids, buckets))))
     }
-    drop(ids);
-    let newest_first = |a: &BucketEntry, b: &BucketEntry| {
-        a.by_key(b)
-            .then_with(|| Reverse(a.version).cmp(&Reverse(b.version)))
-    };
-    buckets.sort_unstable_by(newest_first);
-    buckets.dedup_by(|next, kept| next.by_key(kept).is_eq());
-    for bucket in &buckets {
-        out.bucket(bucket)?;
+
+    /// Sorting what an earlier try has sorted changes nothing.
+    fn write_sorted(&self, out: &mut RunWriter<File>) -> Result<(), WriteFailed> {
+        // A panic while sorting leaves every entry there, in some order.
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ids, buckets) = &mut *entries;
+        ids.sort_unstable_by(IdEntry::by_key);
+        ids.dedup_by(|next, kept| next.by_key(kept).is_eq());
+        for id in ids.iter() {
+            out.id(id)?;
+        }
+        let newest_first = |a: &BucketEntry, b: &BucketEntry| {
+            a.by_key(b)
+                .then_with(|| Reverse(a.version).cmp(&Reverse(b.version)))
+        };
+        buckets.sort_unstable_by(newest_first);
+        buckets.dedup_by(|next, kept| next.by_key(kept).is_eq());
+        for bucket in buckets.iter() {
+            out.bucket(bucket)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Makes a file, and its folder where that is gone; never the store's own folder, which may be a
+/// volume that is not mounted.
+fn create(path: &Path) -> io::Result<File> {
+    match (File::create_new(path), path.parent()) {
+        (Err(error), Some(spool)) if error.kind() == io::ErrorKind::NotFound => {
+            match std::fs::create_dir(spool) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            File::create_new(path)
+        }
+        (created, _) => created,
+    }
 }
 
 /// Writes a run into a new file and syncs it; a file that could not be finished is removed.
@@ -219,7 +244,7 @@ fn write_file(
     fill: impl FnOnce(&mut RunWriter<File>) -> Result<(), WriteFailed>,
 ) -> Result<Written, StoreError> {
     let write = || {
-        let mut out = RunWriter::new(File::create_new(path)?)?;
+        let mut out = RunWriter::new(create(path)?)?;
         fill(&mut out)?;
         let (file, written) = out.finish()?;
         file.sync_all()?;

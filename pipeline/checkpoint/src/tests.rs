@@ -8,7 +8,7 @@ mod merging;
 mod model;
 mod runs;
 
-use crate::{FileRef, Keep, Manifest, RunSet, Store, Writer};
+use crate::{Entries, FileRef, Keep, Manifest, RunSet, Store, Writer};
 use meterline_core::counters::Counters;
 use meterline_core::fold::Header;
 use meterline_core::hash::Identity;
@@ -65,7 +65,7 @@ impl Home {
     async fn add(&self, set: &RunSet, ids: Vec<IdEntry>, buckets: Vec<BucketEntry>) -> RunSet {
         set.with(
             self.store
-                .write_run(ids, buckets)
+                .write_run(&Entries::new(ids, buckets))
                 .await
                 .expect("a written run"),
         )

@@ -25,8 +25,12 @@ pub(crate) enum Need {
     ClickHouse,
     /// The control log.
     Control,
-    /// The checkpoint store.
+    /// The checkpoint store, for reading.
     Checkpoints,
+    /// Runs of new checkpoints: a store that can only be read must not clear this.
+    Runs,
+    /// Manifests of new checkpoints: only one that was published clears this.
+    Manifests,
 }
 
 impl Need {
@@ -36,6 +40,8 @@ impl Need {
             Self::ClickHouse => "clickhouse",
             Self::Control => "control log",
             Self::Checkpoints => "checkpoint store",
+            Self::Runs => "checkpoint runs",
+            Self::Manifests => "checkpoint manifests",
         }
     }
 }
@@ -112,6 +118,51 @@ struct Entry {
     ticket: u64,
     status: PartitionStatus,
     moved_at: Instant,
+    /// Per lane with a batch in flight: up to where it is acknowledged, and since when.
+    in_flight: BTreeMap<&'static str, (u64, Instant)>,
+    /// When the brokers last said where the log ends.
+    end_known_at: Instant,
+}
+
+impl Entry {
+    fn report(&mut self, now: Instant, change: impl FnOnce(&mut PartitionStatus)) {
+        let status = &mut self.status;
+        let (before, had_lag) = (status.position, status.lag_records > 0);
+        change(status);
+        let end = status.log_end;
+        status.lag_records = end.map_or(0, |end| end.saturating_sub(status.position));
+        // Lag that has just begun is as old as this report.
+        if status.position != before || !had_lag {
+            self.moved_at = now;
+        }
+    }
+
+    /// Why a running partition makes no progress; each reason is this partition's own, so that
+    /// no other's success hides it.
+    fn standstill(&self, timeout: Duration, now: Instant) -> Option<String> {
+        let age = |since| now.saturating_duration_since(since);
+        let status = &self.status;
+        let (still, lag) = (age(self.moved_at), status.lag_records);
+        if lag > 0 && still >= timeout {
+            let seconds = still.as_secs();
+            return Some(format!(
+                "has {lag} records to fold and has not moved for {seconds} s"
+            ));
+        }
+        for (lane, (acked_to, since)) in &self.in_flight {
+            let seconds = age(*since).as_secs();
+            if age(*since) >= timeout {
+                return Some(format!(
+                    "has not published its {lane} from {acked_to} on for {seconds} s"
+                ));
+            }
+        }
+        let unknown = age(self.end_known_at);
+        (unknown >= timeout).then(|| {
+            let seconds = unknown.as_secs();
+            format!("has a log whose end is not known since {seconds} s")
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -184,6 +235,8 @@ impl Board {
                 ..PartitionStatus::default()
             },
             moved_at: now,
+            in_flight: BTreeMap::new(),
+            end_known_at: now,
         };
         inner.partitions.insert(partition, entry);
         inner.tickets
@@ -207,20 +260,42 @@ impl Board {
         now: Instant,
         change: impl FnOnce(&mut PartitionStatus),
     ) {
+        self.change(partition, ticket, |entry| entry.report(now, change));
+    }
+
+    /// The brokers said where the log ends.
+    pub(crate) fn log_ends(&self, partition: u32, ticket: u64, now: Instant, end: u64) {
+        self.change(partition, ticket, |entry| {
+            entry.end_known_at = now;
+            entry.report(now, |status| status.log_end = Some(end));
+        });
+    }
+
+    /// These lanes have a batch in flight, with up to where each is acknowledged. A lane that is
+    /// put off for its cost has none, however far behind it is.
+    pub(crate) fn delivers(
+        &self,
+        partition: u32,
+        ticket: u64,
+        now: Instant,
+        lanes: impl Iterator<Item = (&'static str, u64)>,
+    ) {
+        self.change(partition, ticket, |entry| {
+            let before = std::mem::take(&mut entry.in_flight);
+            let since = |lane, acked_to| match before.get(lane) {
+                Some((at, since)) if *at == acked_to => *since,
+                _ => now,
+            };
+            let lanes = lanes.map(|(lane, acked_to)| (lane, (acked_to, since(lane, acked_to))));
+            entry.in_flight = lanes.collect();
+        });
+    }
+
+    fn change(&self, partition: u32, ticket: u64, change: impl FnOnce(&mut Entry)) {
         let mut inner = self.lock();
         let entry = inner.partitions.get_mut(&partition);
-        let Some(entry) = entry.filter(|e| e.ticket == ticket) else {
-            return;
-        };
-        let (before, had_lag) = (entry.status.position, entry.status.lag_records > 0);
-        change(&mut entry.status);
-        let status = &mut entry.status;
-        status.lag_records = status
-            .log_end
-            .map_or(0, |end| end.saturating_sub(status.position));
-        // Lag that has just begun is as old as this report.
-        if status.position != before || !had_lag {
-            entry.moved_at = now;
+        if let Some(entry) = entry.filter(|e| e.ticket == ticket) {
+            change(entry);
         }
     }
 
@@ -279,12 +354,8 @@ impl Board {
             PartitionState::Loading => Some(format!("{name} is loading {why}")),
             PartitionState::Draining => None,
             PartitionState::Running => {
-                let still = now.saturating_duration_since(entry.moved_at);
-                let lag = status.lag_records;
-                (still >= self.progress_timeout && lag > 0).then(|| {
-                    let seconds = still.as_secs();
-                    format!("{name} has {lag} records to fold and has not moved for {seconds} s")
-                })
+                let why = entry.standstill(self.progress_timeout, now)?;
+                Some(format!("{name} {why}"))
             }
         }
     }
@@ -304,6 +375,12 @@ mod tests {
         (board, ticket)
     }
 
+    /// The partition folded to `position`, and that is its log's end.
+    fn at(board: &Board, partition: u32, ticket: u64, now: Instant, position: u64) {
+        board.log_ends(partition, ticket, now, position);
+        board.report(partition, ticket, now, |s| s.position = position);
+    }
+
     #[test]
     fn a_process_that_waits_says_for_what() {
         let now = Instant::now();
@@ -321,6 +398,7 @@ mod tests {
         board.report(3, ticket, start, |s| s.log_end = Some(10));
         let later = start + TIMEOUT;
         assert!(board.problems(later - Duration::from_millis(1)).is_empty());
+        board.log_ends(3, ticket, later, 10);
         assert_eq!(
             board.problems(later),
             ["partition 3 has 10 records to fold and has not moved for 30 s"]
@@ -334,16 +412,82 @@ mod tests {
     fn an_idle_partition_at_its_end_is_ready() {
         let start = Instant::now();
         let (board, ticket) = running(start);
-        board.report(3, ticket, start, |s| {
-            (s.position, s.log_end) = (10, Some(10))
-        });
-        assert!(board.problems(start + 10 * TIMEOUT).is_empty());
-        board.report(3, ticket, start + 10 * TIMEOUT, |s| s.log_end = Some(11));
-        let soon = start + 10 * TIMEOUT + Duration::from_secs(1);
+        at(&board, 3, ticket, start, 10);
+        let late = start + 10 * TIMEOUT;
+        board.log_ends(3, ticket, late, 10);
+        assert!(board.problems(late).is_empty());
+        board.log_ends(3, ticket, late, 11);
+        let soon = late + Duration::from_secs(1);
         assert!(
             board.problems(soon).is_empty(),
             "the record is one second old"
         );
+    }
+
+    #[test]
+    fn what_is_folded_and_never_published_is_not_ready() {
+        let start = Instant::now();
+        let (board, ticket) = running(start);
+        let other = board.enter(4, start);
+        board.report(4, other, start, |s| s.state = PartitionState::Running);
+        let later = start + TIMEOUT;
+        for (now, position) in [
+            (start, 5),
+            (later - Duration::from_millis(1), 9),
+            (later, 12),
+        ] {
+            assert!(now == later || board.problems(now).is_empty());
+            // Folding goes on, and so do another lane and another partition.
+            at(&board, 3, ticket, now, position);
+            at(&board, 4, other, now, position);
+            let lanes = [("hours", position), ("totals", 2)];
+            board.delivers(3, ticket, now, lanes.into_iter());
+            board.delivers(4, other, now, [("totals", position)].into_iter());
+        }
+        board.works(Need::Kafka);
+        assert_eq!(
+            board.problems(later),
+            ["partition 3 has not published its totals from 2 on for 30 s"]
+        );
+        board.delivers(3, ticket, later, [("totals", 5)].into_iter());
+        assert!(board.problems(later).is_empty(), "it moves");
+        board.delivers(3, ticket, later, std::iter::empty());
+        at(&board, 3, ticket, later + TIMEOUT, 12);
+        at(&board, 4, other, later + TIMEOUT, 12);
+        board.delivers(4, other, later + TIMEOUT, std::iter::empty());
+        assert!(board.problems(later + TIMEOUT).is_empty(), "none in flight");
+    }
+
+    #[test]
+    fn a_log_whose_end_nobody_tells_is_not_ready() {
+        let start = Instant::now();
+        let (board, ticket) = running(start);
+        at(&board, 3, ticket, start, 10);
+        board.log_ends(3, ticket, start, 10);
+        let later = start + TIMEOUT;
+        assert!(board.problems(later - Duration::from_millis(1)).is_empty());
+        board.works(Need::Kafka);
+        assert_eq!(
+            board.problems(later),
+            ["partition 3 has a log whose end is not known since 30 s"]
+        );
+        board.log_ends(3, ticket, later, 10);
+        assert!(board.problems(later).is_empty());
+    }
+
+    #[test]
+    fn reading_checkpoints_does_not_hide_that_none_can_be_written() {
+        let start = Instant::now();
+        let (board, _) = running(start);
+        board.fails(Need::Manifests, "no space left", start);
+        board.works(Need::Checkpoints);
+        board.works(Need::Runs);
+        assert_eq!(
+            board.problems(start + FAILING),
+            ["checkpoint manifests failing for 5 s: no space left"]
+        );
+        board.works(Need::Manifests);
+        assert!(board.problems(start + FAILING).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{HOUR, Home, bucket, id, manifest};
 use crate::run::RunFile;
-use crate::{FileRef, Manifest, RunSet, StoreError};
+use crate::{Entries, FileRef, Manifest, RunSet, StoreError};
 use meterline_core::runs::{BucketEntry, IdEntry, Runs};
 use meterline_core::time::Level;
 use std::fs;
@@ -26,7 +26,7 @@ impl Damaged {
         let buckets: Vec<_> = Level::ALL.into_iter().flat_map(of_level).collect();
         let run = home
             .store
-            .write_run(ids.clone(), buckets.clone())
+            .write_run(&Entries::new(ids.clone(), buckets.clone()))
             .await
             .expect("a run");
         Self {

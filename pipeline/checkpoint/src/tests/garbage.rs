@@ -1,7 +1,7 @@
 //! What a collection of garbage deletes, and what it must not.
 
 use super::{HOUR, Home, PARTITION, id};
-use crate::{Manifest, RunSet, Store};
+use crate::{Entries, Manifest, RunSet, Store};
 use meterline_core::position::LogPartition;
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -77,7 +77,7 @@ async fn the_newest_three_and_what_they_name_stay() {
 async fn young_files_stay() {
     let home = Home::new();
     home.store
-        .write_run(vec![id(HOUR, 1)], Vec::new())
+        .write_run(&Entries::new(vec![id(HOUR, 1)], Vec::new()))
         .await
         .expect("a run nobody named yet");
     fs::write(home.path("spool/left.run"), b"of a process that died").expect("written");

@@ -1,7 +1,7 @@
 //! What one run holds, and what cannot be written.
 
 use super::{HOUR, Home, bucket, id, spread};
-use crate::{RunSet, StoreError};
+use crate::{Entries, Next, RunSet, StoreError};
 use meterline_core::hash::Identity;
 use meterline_core::runs::{IdEntry, Runs};
 use meterline_core::time::{Hour, Level, Window};
@@ -56,7 +56,7 @@ async fn a_large_hour_lies_in_several_sections() {
     });
     let run = home
         .store
-        .write_run(ids.collect(), Vec::new())
+        .write_run(&Entries::new(ids.collect(), Vec::new()))
         .await
         .expect("a run");
     assert_eq!(run.sections::<IdEntry>().len(), 2);
@@ -141,7 +141,7 @@ async fn parts_that_do_not_fit_are_refused_and_leave_nothing() {
     for (ids, buckets) in cases {
         let error = home
             .store
-            .write_run(ids, buckets)
+            .write_run(&Entries::new(ids, buckets))
             .await
             .expect_err("it is too long");
         assert!(
@@ -154,9 +154,23 @@ async fn parts_that_do_not_fit_are_refused_and_leave_nothing() {
         ..id(HOUR, 1)
     };
     home.store
-        .write_run(vec![longest], Vec::new())
+        .write_run(&Entries::new(vec![longest], Vec::new()))
         .await
         .expect("it fits just so");
     assert_eq!(home.objects("spool"), [""; 0]);
     assert_eq!(home.objects("files").len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_be_written_is_written_from_the_same_entries() {
+    let home = Home::new();
+    let spool = home.path("spool");
+    std::fs::remove_dir(&spool).expect("it is empty");
+    std::fs::write(&spool, "in the way").expect("writable");
+    let entries = Entries::new(vec![id(HOUR, 2), id(HOUR, 1), id(HOUR, 2)], Vec::new());
+    let error = home.store.write_run(&entries).await;
+    assert!(error.expect_err("no folder").next() == Next::Retry);
+    std::fs::remove_file(&spool).expect("it is there");
+    let run = home.store.write_run(&entries).await;
+    assert_eq!(run.expect("its folder is made again").file().ids, 2);
 }

@@ -30,6 +30,10 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a partition that was taken away may write what it has. Its new owner does not wait.
 const REVOKE_GRACE: Duration = Duration::from_secs(10);
 
+/// What a process waits for until the group has told it what it owns, if only nothing: one that
+/// may not join at all is never told.
+pub(super) const JOINING: &str = "joining the group";
+
 /// What this process does about the partitions that it owns.
 pub(crate) struct Assigner {
     edges: Arc<Edges>,
@@ -76,6 +80,9 @@ impl Assigner {
                 self.close(consumer, vec![(*partition, old)]);
             }
         }
+        if !self.is_stopping {
+            self.edges.shared.board.phase(None);
+        }
         // The client library waits for this call, even for an empty list.
         self.place_due(consumer, now, true);
     }
@@ -87,6 +94,9 @@ impl Assigner {
             ?partitions,
             "partitions revoked"
         );
+        if !self.is_stopping && consumer.assignment_lost() {
+            self.edges.shared.board.phase(Some(JOINING));
+        }
         let slots = partitions.iter();
         let slots = slots.filter_map(|p| self.slots.remove(p).map(|slot| (*p, slot)));
         let slots = slots.collect();

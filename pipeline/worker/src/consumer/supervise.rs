@@ -1,6 +1,6 @@
 //! The consumer's own thread: polls for callbacks and errors, tends the partitions, stops.
 
-use super::assign::Assigner;
+use super::assign::{Assigner, JOINING};
 use super::context::Context;
 use super::watch::Watch;
 use crate::health::Need;
@@ -59,7 +59,7 @@ pub(crate) fn run(edges: &Arc<Edges>, stop: &AtomicBool) -> Result<(), ConsumerE
     let assigner = Assigner::new(Arc::clone(edges), Arc::downgrade(&consumer));
     *consumer.context().assigner() = Some(assigner);
     consumer.subscribe(&[&shared.topic]).map_err(failed)?;
-    shared.board.phase(None);
+    shared.board.phase(Some(JOINING));
     let watch = Watch::start(edges, &consumer).map_err(|source| ConsumerError::Thread {
         what: "watching the topic",
         source,

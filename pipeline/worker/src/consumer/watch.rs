@@ -109,10 +109,7 @@ impl Watcher {
                 Ok((_, end)) => {
                     let now = Instant::now();
                     shared.board.works(Need::Kafka);
-                    let set = |status: &mut crate::health::PartitionStatus| {
-                        status.log_end = Some(end);
-                    };
-                    shared.board.report(partition, ticket, now, set);
+                    shared.board.log_ends(partition, ticket, now, end);
                 }
                 Err(error) => {
                     shared

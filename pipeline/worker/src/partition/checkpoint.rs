@@ -11,15 +11,20 @@ use super::{Exit, Wake};
 use crate::health::Need;
 use crate::settings::RollupSettings;
 use crate::shared::clock;
-use meterline_checkpoint::{Keep, Manifest, Merged, Next, RunFile, StoreError};
+use meterline_checkpoint::{Entries, Keep, Manifest, Merged, Next, RunFile, StoreError};
 use meterline_core::fold::{CheckpointCut, Header};
 use meterline_core::position::{Offset, Stamp};
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often a partition's old manifests and unnamed files are looked for.
 const GARBAGE_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// The first time comes this long after loading, and up to twice that, so that partitions which
+/// were loaded together do not look together. Not an interval: a partition may never stay so long.
+const FIRST_GARBAGE: Duration = Duration::from_secs(60);
 
 /// While a checkpoint is under way, this many times the records of one may be folded: enough for
 /// a store that is slow for a while, and a bound of the ids in memory.
@@ -62,7 +67,7 @@ impl Checkpointing {
     ) -> Self {
         Self {
             next: now + rollup.checkpoint_interval,
-            next_garbage: now + GARBAGE_INTERVAL,
+            next_garbage: now + first_garbage(),
             cut_at: position,
             newest: loaded.map(|header| (position_of(header), now)),
             under_way: None,
@@ -86,6 +91,12 @@ impl Checkpointing {
         self.newest
             .map(|(_, written)| now.saturating_duration_since(written))
     }
+}
+
+fn first_garbage() -> Duration {
+    // The standard library's hashers are seeded at random: enough to spread work.
+    let random = RandomState::new().hash_one(());
+    FIRST_GARBAGE + Duration::from_millis(random % 60_000)
 }
 
 fn position_of(header: &Header) -> Stamp {
@@ -177,7 +188,7 @@ impl Thread {
         });
         let courier = self.courier.clone();
         let write = async move {
-            let written = courier.edges.store.write_run(ids, buckets).await;
+            let written = write_run(&courier, &Entries::new(ids, buckets)).await;
             courier.tell(Wake::RunWritten(written));
         };
         self.tasks.spawn_on(write, &self.edges.runtime);
@@ -185,7 +196,7 @@ impl Thread {
 
     /// The run of the checkpoint under way is durable, or is not.
     pub(super) fn run_written(&mut self, written: Result<RunFile, StoreError>) -> Result<(), Exit> {
-        let run = written.map_err(|error| self.store_failed(&error))?;
+        let run = written.map_err(|error| self.store_failed(Need::Runs, &error))?;
         let under_way = self.checkpointing.under_way.as_mut();
         under_way.expect("a run belongs to a checkpoint").run = Some(run);
         self.publish_if_complete();
@@ -224,7 +235,7 @@ impl Thread {
 
     /// The manifest of the checkpoint under way is durable, or cannot be.
     pub(super) fn published(&mut self, result: Result<(), StoreError>) -> Result<(), Exit> {
-        result.map_err(|error| self.store_failed(&error))?;
+        result.map_err(|error| self.store_failed(Need::Manifests, &error))?;
         let under_way = self.checkpointing.under_way.take();
         let under_way = under_way.expect("a manifest belongs to a checkpoint");
         let run = under_way.run.expect("it was published with its run");
@@ -322,18 +333,35 @@ impl Thread {
         self.tasks.spawn_blocking_on(collect, &self.edges.runtime);
     }
 
-    fn store_failed(&self, error: &StoreError) -> Exit {
+    fn store_failed(&self, need: Need, error: &StoreError) -> Exit {
         let text = error.chain();
         let board = &self.edges.shared.board;
-        board.fails(Need::Checkpoints, &text, Instant::now());
+        board.fails(need, &text, Instant::now());
         error.halt().map_or(Exit::Again(text), Exit::Halted)
     }
+}
+
+/// Writes the run of a checkpoint, and tries again while that may help: loading the partition
+/// again would only come to the same store.
+async fn write_run(
+    courier: &super::deliver::Courier,
+    entries: &Entries,
+) -> Result<RunFile, StoreError> {
+    courier
+        .until_done("run", Need::Runs, || async {
+            match courier.edges.store.write_run(entries).await {
+                Ok(run) => Ok(Ok(run)),
+                Err(error) if error.next() == Next::Retry => Err(Failure::from(error)),
+                Err(error) => Ok(Err(error)),
+            }
+        })
+        .await
 }
 
 /// Publishes, and tries again while that may help.
 async fn publish(courier: &super::deliver::Courier, manifest: &Manifest) -> Result<(), StoreError> {
     courier
-        .until_done("checkpoint", Need::Checkpoints, || async {
+        .until_done("checkpoint", Need::Manifests, || async {
             match courier.edges.store.publish(manifest).await {
                 Ok(()) => Ok(Ok(())),
                 Err(error @ StoreError::Incomplete { .. }) => Ok(Err(error)),

@@ -31,8 +31,17 @@ pub(super) struct Idle {
     quiet_since: Instant,
     /// Catalog version that was pointed at, and when.
     pointed: Option<(u32, Instant)>,
-    /// The broker refused the position: ask it for the log's bounds.
-    pub(super) must_check_log: bool,
+    /// The position was refused: ask the broker for the log's bounds.
+    refused: Option<Refused>,
+}
+
+/// How the client library said that a position cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Refused {
+    /// The broker that was asked does not have it; another leader may.
+    OutOfRange,
+    /// It would go on from another position, if it were allowed to.
+    Reset,
 }
 
 impl Idle {
@@ -42,7 +51,7 @@ impl Idle {
             has_reached_end: false,
             quiet_since: now,
             pointed: None,
-            must_check_log: false,
+            refused: None,
         }
     }
 
@@ -58,6 +67,11 @@ impl Idle {
             self.quiet_since = now;
         }
         self.has_reached_end = true;
+    }
+
+    /// The position was refused; the stronger word is kept until the bounds are known.
+    pub(super) fn was_refused(&mut self, refused: Refused) {
+        self.refused = self.refused.max(Some(refused));
     }
 
     /// Whether the end was reached since this was last asked.
@@ -90,8 +104,8 @@ impl Idle {
 impl Thread {
     /// Writes ticks and pointers that are due, and asks for the log's bounds where needed.
     pub(super) fn keep_log_moving(&mut self, now: Instant) -> Result<(), Exit> {
-        if self.idle.must_check_log {
-            self.check_log()?;
+        if let Some(refused) = self.idle.refused {
+            self.check_log(refused)?;
         }
         if self.waiting.is_some() {
             return Ok(());
@@ -143,7 +157,7 @@ impl Thread {
     }
 
     /// The position was refused: is the log gone there, or shorter?
-    fn check_log(&mut self) -> Result<(), Exit> {
+    fn check_log(&mut self, refused: Refused) -> Result<(), Exit> {
         let shared = &self.edges.shared;
         let partition = self.log_partition.partition;
         match self
@@ -152,10 +166,10 @@ impl Thread {
             .watermarks(&shared.topic, partition, ANSWER)
         {
             Ok((low, high)) => {
-                self.idle.must_check_log = false;
+                self.idle.refused = None;
                 let position = self.partition.position().offset;
                 judge_bounds(position, low, high).map_err(Exit::Halted)?;
-                Err(self.refused(position))
+                Err(judge_refused(refused, position, self.leader_epoch))
             }
             Err(error) => {
                 let text = super::chain(&error);
@@ -163,21 +177,6 @@ impl Thread {
                 Ok(())
             }
         }
-    }
-
-    /// The broker has the position and refused it. With a leader epoch that means that the
-    /// records before it are not those that were folded.
-    fn refused(&self, position: Offset) -> Exit {
-        if self.leader_epoch < 0 {
-            return Exit::Again(format!(
-                "the broker refused position {position}, which it has"
-            ));
-        }
-        Exit::Halted(Halt::Truncated(format!(
-            "the broker refuses position {position} after leader epoch {}: records before it were \
-             replaced; did an unclean leader election lose them?",
-            self.leader_epoch
-        )))
     }
 
     /// Compares the topic as it is now with what the partition was adopted as.
@@ -202,6 +201,20 @@ pub(super) fn judge_bounds(position: Offset, low: Offset, high: Offset) -> Resul
         )));
     }
     Ok(())
+}
+
+/// What a position means that the broker has and refused. With a leader epoch a reset means that
+/// the records before it are not those that were folded.
+fn judge_refused(refused: Refused, position: Offset, leader_epoch: i32) -> Exit {
+    if refused == Refused::OutOfRange || leader_epoch < 0 {
+        return Exit::Again(format!(
+            "the broker refused position {position}, which it has"
+        ));
+    }
+    Exit::Halted(Halt::Truncated(format!(
+        "the broker refuses position {position} after leader epoch {leader_epoch}: records before \
+         it were replaced; did an unclean leader election lose them?"
+    )))
 }
 
 /// Whether the topic is still the one that was adopted.
@@ -282,5 +295,25 @@ mod tests {
             judge_bounds(9, 5, 8).expect_err("short").name(),
             "truncated"
         );
+    }
+
+    #[test]
+    fn only_a_reset_after_a_known_leader_says_that_records_were_replaced() {
+        let cases = [
+            (Refused::OutOfRange, 3, false),
+            (Refused::OutOfRange, -1, false),
+            (Refused::Reset, -1, false),
+            (Refused::Reset, 3, true),
+        ];
+        for (refused, leader_epoch, halts) in cases {
+            let exit = judge_refused(refused, 7, leader_epoch);
+            let is_truncated = matches!(&exit, Exit::Halted(halt) if halt.name() == "truncated");
+            assert_eq!(is_truncated, halts, "{refused:?} {leader_epoch}: {exit:?}");
+            assert_eq!(matches!(exit, Exit::Again(_)), !halts);
+        }
+        let mut idle = Idle::new(Instant::now());
+        idle.was_refused(Refused::Reset);
+        idle.was_refused(Refused::OutOfRange);
+        assert_eq!(idle.refused, Some(Refused::Reset));
     }
 }

@@ -3,6 +3,7 @@
 //! A record that cannot be folded yet is copied and waits outside of the queue, with nothing
 //! after it taken; the state is as if it had not been seen (INV-HALT).
 
+use super::idle::Refused;
 use super::record::{HeldRecord, RawRecord};
 use super::thread::Thread;
 use super::{Exit, headers, verdicts};
@@ -103,9 +104,12 @@ impl Thread {
                 return Err(Exit::Again(what));
             }
             KafkaError::PartitionEOF(_) => self.idle.reached_end(Instant::now()),
-            KafkaError::MessageConsumption(
-                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
-            ) => self.idle.must_check_log = true,
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                self.idle.was_refused(Refused::Reset);
+            }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange) => {
+                self.idle.was_refused(Refused::OutOfRange);
+            }
             _ => {
                 let partition = self.log_partition.partition;
                 tracing::warn!(partition, %error, "failed to read the partition, going on");

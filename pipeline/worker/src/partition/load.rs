@@ -17,6 +17,7 @@ use crate::health::Need;
 use crate::shared::Edges;
 use crossbeam_channel::{Receiver, Sender};
 use meterline_checkpoint::{Manifest, RunSet, StoreError};
+use meterline_control::ControlError;
 use meterline_core::control::{Adoption, CatalogDecision, View};
 use meterline_core::fold::{Header, Partition};
 use meterline_core::halt::Halt;
@@ -62,7 +63,7 @@ pub(crate) fn run(assignment: Assignment) -> Exit {
 
 fn load(assignment: Assignment) -> Result<Thread, Exit> {
     let edges = Arc::clone(&assignment.edges);
-    let view = edges.control.view();
+    let view = read_decisions(&edges)?;
     let (mut partition, runs) = match &assignment.manifest {
         Some(manifest) => restore(&edges, &view, manifest)?,
         None => (
@@ -124,6 +125,23 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
         report_at: now,
         edges,
     })
+}
+
+/// The control log to its end, so that a verdict that was given is known before anything is folded.
+fn read_decisions(edges: &Edges) -> Result<Arc<View>, Exit> {
+    let board = &edges.shared.board;
+    match edges.control.read_to_end(ANSWER) {
+        Ok(view) => {
+            board.works(Need::Control);
+            Ok(view)
+        }
+        Err(ControlError::Halted { source, .. }) => Err(Exit::Halted(source)),
+        Err(error) => {
+            let text = chain(&error);
+            board.fails(Need::Control, &text, Instant::now());
+            Err(Exit::Again(text))
+        }
+    }
 }
 
 fn levels_to(header: &Header) -> Stamp {
@@ -230,7 +248,11 @@ fn check_log(assignment: &Assignment, partition: &Partition) -> Result<(), Exit>
     let described = edges.admin.describe_topic(&shared.topic, ANSWER);
     let described = described.map_err(failed)?;
     let partitions = partition.header().partitions;
-    judge_topic(described.as_ref(), edges.topic_id, partitions).map_err(Exit::Halted)?;
+    // A broker that has just started does not know all topics yet; the watch tells of one that
+    // stays missing.
+    let unknown = || Exit::Again(format!("the brokers know no topic {}", shared.topic));
+    let described = described.ok_or_else(unknown)?;
+    judge_topic(Some(&described), edges.topic_id, partitions).map_err(Exit::Halted)?;
     let number = assignment.log_partition.partition;
     let bounds = edges.admin.watermarks(&shared.topic, number, ANSWER);
     let (low, high) = bounds.map_err(failed)?;

@@ -18,6 +18,10 @@ impl Thread {
         let shared = &self.edges.shared;
         let partition = self.log_partition.partition;
         let mut lag_records = 0;
+        let lanes = Lane::ALL.into_iter();
+        let lanes = lanes.filter(|lane| !self.ledger.is_free(*lane));
+        let lanes = lanes.map(|lane| (lane.name(), self.ledger.acked_to(lane).offset));
+        shared.board.delivers(partition, self.ticket, now, lanes);
         shared.board.report(partition, self.ticket, now, |status| {
             status.state = state;
             status.reason = reason;
