@@ -176,7 +176,7 @@ mod tests {
     fn takes_other_settings_of_the_client_library() {
         check(&[], Ok(()));
         check(
-            &[("session.timeout.ms", "6000"), ("linger.ms", "20")],
+            &[("socket.timeout.ms", "6000"), ("linger.ms", "20")],
             Ok(()),
         );
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 /// Runs the command.
 pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure> {
+    check(args)?;
     let clickhouse = session.clickhouse()?;
     // One row more than asked for tells whether there are more.
     let mut rows = session.runtime.block_on(read(args, &clickhouse))?;
@@ -25,6 +26,17 @@ pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure
         note("there are more rows; raise --limit or narrow --from and --to");
     }
     Ok(())
+}
+
+/// Refuses what can have no rows.
+fn check(args: &UsageArgs) -> Result<(), Failure> {
+    if args.tenant.is_empty() {
+        return Err(Failure::usage("--tenant must not be empty"));
+    }
+    match (args.from, args.to) {
+        (Some(from), Some(to)) if from > to => Err(Failure::usage("--from must not be after --to")),
+        _ => Ok(()),
+    }
 }
 
 async fn read(args: &UsageArgs, clickhouse: &ClickHouse) -> Result<Vec<UsageRow>, Failure> {

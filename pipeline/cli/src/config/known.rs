@@ -36,6 +36,19 @@ fn flatten_into(path: &str, value: &Value, leaves: &mut Vec<(String, Value)>) {
     }
 }
 
+/// What changes results is decided for all workers at once, by the catalog; these are its keys.
+const IN_CATALOG: [&str; 9] = [
+    "acceptance",
+    "ahead",
+    "bounds",
+    "ignored_types",
+    "lateness",
+    "meters",
+    "restamp_window",
+    "schemas",
+    "sources",
+];
+
 /// The value as the key takes it.
 ///
 /// # Errors
@@ -52,6 +65,10 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<Value, String> {
     }
     let defaults = defaults();
     let Some(default) = defaults.get(key) else {
+        let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
+        if IN_CATALOG.contains(&name) {
+            return Err("is in the catalog, not in the settings".to_owned());
+        }
         return Err(format!(
             "is unknown; the nearest known key is {}",
             nearest(key, defaults.keys())

@@ -188,13 +188,14 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
     };
     if let Err(error) = settings.check() {
         use meterline_clickhouse::SettingsError;
-        let key = match &error {
-            SettingsError::Database { .. } => "clickhouse.database",
+        let (key, reason) = match error {
+            SettingsError::Database { .. } => ("clickhouse.database", error.to_string()),
             // A duration that cannot be read was refused already, with a better reason.
             SettingsError::Timeout => return settings,
-            _ => "clickhouse.url",
+            SettingsError::Url { reason } => ("clickhouse.url", reason),
+            SettingsError::Keep { .. } => ("clickhouse.retention", error.to_string()),
         };
-        checker.refuse(key, format!("cannot be used: {error}"));
+        checker.refuse(key, format!("cannot be used: {reason}"));
     }
     settings
 }

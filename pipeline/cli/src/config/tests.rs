@@ -36,6 +36,11 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
         "meterline.toml: kafka.listen is unknown; the nearest known key is http.listen",
     );
     check_refused(
+        "[rollup]\nlateness = \"5m\"\n",
+        &[],
+        "meterline.toml: rollup.lateness is in the catalog, not in the settings",
+    );
+    check_refused(
         "brokers = \"x\"\n",
         &[],
         "meterline.toml: brokers is unknown; the nearest known key is kafka.brokers",
@@ -60,7 +65,7 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
         ),
         (
             "[rollup]\ntick_interval = \"1s\"\n",
-            "meterline.toml: rollup.tick_interval must be at least 30 s",
+            "meterline.toml: rollup.tick_interval must be at least 30 s and at most 1h",
         ),
         (
             "[rollup]\ncheckpoint_records = \"many\"\n",
@@ -96,7 +101,7 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
         ),
         (
             "[clickhouse]\nurl = \"https://host\"\n",
-            "meterline.toml: clickhouse.url cannot be used: clickhouse.url cannot be used: this build has no TLS, use http",
+            "meterline.toml: clickhouse.url cannot be used: this build has no TLS, use http",
         ),
         (
             "[clickhouse.retention]\nbucket_hourly = \"1 year\"\n",
@@ -150,16 +155,15 @@ fn all_problems_come_at_once() {
 
 #[test]
 fn variables_go_before_the_file_and_the_file_before_defaults() {
-    let file =
-        "[kafka]\nbrokers = \"file:1\"\ntopic_prefix = \"f.\"\n[rollup]\ncheckpoint_records = 7\n";
+    let file = "[kafka]\nbrokers = \"file:1\"\ntopic_prefix = \"f.\"\n[rollup]\ncheckpoint_records = 7000\n";
     let variables = [
         ("METERLINE__KAFKA__BROKERS", "env:1"),
-        ("METERLINE__ROLLUP__CHECKPOINT_RECORDS", "9"),
+        ("METERLINE__ROLLUP__CHECKPOINT_RECORDS", "9000"),
     ];
     let loaded = load(&sources(file, &variables)).expect("taken");
     assert_eq!(loaded.settings.kafka.brokers, "env:1");
     assert_eq!(loaded.settings.kafka.topic_prefix, "f.");
-    assert_eq!(loaded.settings.rollup.checkpoint_records, 9);
+    assert_eq!(loaded.settings.rollup.checkpoint_records, 9_000);
     assert_eq!(loaded.settings.group, "meterline");
     let origin = |key: &str| loaded.leaves[key].origin.to_string();
     assert_eq!(origin("kafka.brokers"), "METERLINE__KAFKA__BROKERS");
@@ -178,7 +182,7 @@ fn defaults_are_those_of_the_parts() {
 #[test]
 fn properties_are_written_with_dots_quoted_or_as_variables() {
     let file = "[kafka.properties]\nsocket.timeout.ms = 5000\n\"linger.ms\" = \"7\"\n";
-    let variables = [("METERLINE__KAFKA__PROPERTIES__CLIENT_ID", "me")];
+    let variables = [("METERLINE__KAFKA__PROPERTIES__CLIENT_RACK", "me")];
     let settings = load(&sources(file, &variables)).expect("taken").settings;
     let properties: Vec<_> = settings
         .kafka
@@ -189,7 +193,7 @@ fn properties_are_written_with_dots_quoted_or_as_variables() {
     assert_eq!(
         properties,
         [
-            ("client.id", "me"),
+            ("client.rack", "me"),
             ("linger.ms", "7"),
             ("socket.timeout.ms", "5000")
         ]
