@@ -4,7 +4,8 @@
 -- Log partitions are merged by the meter's aggregation. avg is sum / events, cut off (towards
 -- zero) after nine decimals; latest is that of the highest (event time, stamp). What does not
 -- fit Decimal(38, 9) is an error, never a wrapped number. A row is sealed where its window ends
--- at or before what every log partition that has a part in it is sealed to.
+-- at or before what every log partition that has a part in it is sealed to and has
+-- sent its rows of this level.
 CREATE OR REPLACE VIEW usage_hourly
 (
     tenant String,
@@ -50,8 +51,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 -- Log partitions are merged by the meter's aggregation. avg is sum / events, cut off (towards
 -- zero) after nine decimals; latest is that of the highest (event time, stamp). What does not
 -- fit Decimal(38, 9) is an error, never a wrapped number. A row is sealed where its window ends
--- at or before what every log partition that has a part in it is sealed to, as far as its day and
--- month rows are there.
+-- at or before what every log partition that has a part in it is sealed to and has
+-- sent its rows of this level.
 CREATE OR REPLACE VIEW usage_daily
 (
     tenant String,
@@ -97,8 +98,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 -- Log partitions are merged by the meter's aggregation. avg is sum / events, cut off (towards
 -- zero) after nine decimals; latest is that of the highest (event time, stamp). What does not
 -- fit Decimal(38, 9) is an error, never a wrapped number. A row is sealed where its window ends
--- at or before what every log partition that has a part in it is sealed to, as far as its day and
--- month rows are there.
+-- at or before what every log partition that has a part in it is sealed to and has
+-- sent its rows of this level.
 CREATE OR REPLACE VIEW usage_monthly
 (
     tenant String,

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_views_differ_in_their_window_only() {
+    fn usage_views_differ_in_their_window_and_lane_only() {
         let views: Vec<_> = MIGRATIONS[3].statements().collect();
         let [hourly, daily, monthly] = views.as_slice() else {
             panic!("three views, not {}", views.len());
@@ -138,6 +138,7 @@ mod tests {
                 .replace(add, "addHours")
                 .replace(&format!("unique_{noun}"), "unique_hour")
                 .replace(&format!("per {noun}"), "per hour")
+                .replace("s.levels_sealed_to", "s.sealed_to")
         };
         assert_eq!(&as_hourly(daily, "day", "daily", "addDays"), hourly);
         assert_eq!(&as_hourly(monthly, "month", "monthly", "addMonths"), hourly);

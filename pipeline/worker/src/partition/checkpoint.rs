@@ -169,7 +169,7 @@ impl Thread {
         let rollup = &self.edges.shared.settings.rollup;
         self.checkpointing.next = now + rollup.checkpoint_interval;
         let levels_to = self.ledger.acked_to(Lane::Levels).offset;
-        let levels = (levels_to, self.ledger.levels_sealed_to());
+        let levels = (levels_to, self.ledger.acked_sealed_to(Lane::Levels));
         let at = self.partition.position();
         let CheckpointCut {
             header,

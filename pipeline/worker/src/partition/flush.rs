@@ -31,7 +31,7 @@ impl Rhythm {
         });
         Self {
             lanes,
-            levels_sealed_to: ledger.levels_sealed_to(),
+            levels_sealed_to: ledger.acked_sealed_to(Lane::Levels),
         }
     }
 }

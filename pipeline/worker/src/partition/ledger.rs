@@ -209,9 +209,9 @@ impl Ledger {
             .expect("there are lanes")
     }
 
-    /// Sealed up to where day and month rows are acknowledged.
-    pub(crate) fn levels_sealed_to(&self) -> EventTime {
-        self.lanes[Lane::Levels as usize].acked.header().sealed_to
+    /// `sealed_to` at [`Ledger::acked_to`].
+    pub(crate) fn acked_sealed_to(&self, lane: Lane) -> EventTime {
+        self.lanes[lane as usize].acked.header().sealed_to
     }
 
     /// `levels_to` beside the current `to`, and the `sealed_to` there; 0 while day and month rows
