@@ -210,7 +210,7 @@ impl Assigner {
             partition,
             halt = name,
             %halt,
-            "partition halted; it goes on after a verdict: `meterline resolve`"
+            "partition halted; it goes on after a verdict; `meterline resolve` comes with a later version"
         );
         shared.metrics.stopped(partition, name, true);
         shared.board.report(partition, slot.ticket, now, |status| {
