@@ -56,8 +56,12 @@ impl Idle {
     }
 
     /// A record came; the moment is that of reaching the end after it, which is what counts.
+    ///
+    /// None comes after a refusal of this assignment's position, so a refusal before it was left
+    /// in the queue by an earlier assignment.
     pub(super) fn saw_record(&mut self) {
         self.is_at_end = false;
+        self.refused = None;
     }
 
     /// The broker has no more records for now.
@@ -315,5 +319,7 @@ mod tests {
         idle.was_refused(Refused::Reset);
         idle.was_refused(Refused::OutOfRange);
         assert_eq!(idle.refused, Some(Refused::Reset));
+        idle.saw_record();
+        assert_eq!(idle.refused, None, "it was an earlier assignment's");
     }
 }

@@ -73,7 +73,10 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     };
     let rulings = apply_verdicts(&mut partition, &view, assignment.log_partition)?;
     check_log(&assignment, &partition)?;
-    let leader_epoch = assignment.manifest.as_ref().map_or(-1, |m| m.leader_epoch);
+    // A verdict that moved the position says nothing of who appended the record before it.
+    let manifest = assignment.manifest.as_ref();
+    let manifest = manifest.filter(|m| m.header.position == partition.position().offset);
+    let leader_epoch = manifest.map_or(-1, |m| m.leader_epoch);
     let header = assignment.manifest.map(|manifest| manifest.header);
     let now = Instant::now();
     let rollup = &edges.shared.settings.rollup;
