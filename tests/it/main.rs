@@ -17,6 +17,7 @@ mod adoption;
 mod bad_input;
 mod checkpoint_store;
 mod clickhouse_faults;
+mod commands;
 mod forms;
 mod kills;
 mod log_time;

@@ -1,5 +1,6 @@
 //! What the tests stand on. See the rules in `main.rs`.
 
+pub(crate) mod avro;
 pub(crate) mod clickhouse;
 pub(crate) mod faults;
 pub(crate) mod guard;

@@ -30,11 +30,6 @@ impl Fault {
         }
     }
 
-    /// Waits until the rule has acted this often.
-    pub(crate) fn wait_hits(&self, times: u64) {
-        self.wait(&format!("hits={times}"));
-    }
-
     /// Waits until the rule holds this many queries at once.
     pub(crate) fn wait_held(&self, queries: u64) {
         self.wait(&format!("held={queries}"));

@@ -46,8 +46,6 @@ pub(crate) struct Site {
     clickhouse_url: String,
     /// Changes of the settings, for every command and worker.
     common: Vec<(String, String)>,
-    /// In front of the worker's command, such as `faketime`.
-    wrap: Vec<String>,
 }
 
 impl Site {
@@ -76,18 +74,12 @@ impl Site {
             brokers: brokers.to_owned(),
             clickhouse_url: clickhouse_url.to_owned(),
             common: Vec::new(),
-            wrap: Vec::new(),
         }
     }
 
     /// Changes a setting (a TOML value) for every command and worker from here on.
     pub(crate) fn set(&mut self, key: &str, value: &str) {
         self.common.push((key.to_owned(), value.to_owned()));
-    }
-
-    /// Puts a command in front of Meterline from here on.
-    pub(crate) fn wrap(&mut self, command: &[&str]) {
-        self.wrap = command.iter().map(|part| (*part).to_owned()).collect();
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -158,8 +150,11 @@ impl Site {
         for (key, value) in values {
             writeln!(text, "{key} = {value}").expect("a text takes everything");
         }
+        // Commands may run side by side: none of them reads a file that is half written.
         let path = self.folder.join(file);
-        std::fs::write(&path, text).expect("a file can be written in the site's folder");
+        let mut part = tempfile::NamedTempFile::new_in(&self.folder).expect("a file can be made");
+        std::io::Write::write_all(&mut part, text.as_bytes()).expect("a file can be written");
+        part.persist(&path).expect("a file can be renamed");
         path
     }
 
@@ -170,15 +165,7 @@ impl Site {
     }
 
     fn command(&self, config: &Path) -> Command {
-        let mut words = self.wrap.iter().map(String::as_str);
-        let mut command = match words.next() {
-            None => Command::new(binary()),
-            Some(first) => {
-                let mut command = Command::new(first);
-                command.args(words).arg(binary());
-                command
-            }
-        };
+        let mut command = Command::new(binary());
         let ours = std::env::vars().filter(|(key, _)| key.starts_with("METERLINE"));
         for (key, _) in ours {
             command.env_remove(key);

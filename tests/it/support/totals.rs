@@ -1,27 +1,17 @@
 //! `usage.totals` and `usage.dead-letter` as any reader sees them: decoded by their schemas.
 
+use super::avro::single_object_frame;
 use super::clickhouse::Sql;
 use super::kafka::LogRecord;
-use super::load::encode::single_object_frame;
 use super::site::Site;
 use apache_avro::types::Value;
 use apache_avro::{Schema, from_avro_datum};
 use serde_json::{Map, json};
 
-/// The schemas, with their fingerprints (CRC-64-AVRO) as fastavro computes them.
-const SCHEMAS: [(u64, &str); 3] = [
-    (
-        0x856A_810E_7781_1140,
-        include_str!("../../../schemas/avro/total.avsc"),
-    ),
-    (
-        0xA3D4_F1DB_F21D_A99C,
-        include_str!("../../../schemas/avro/progress.avsc"),
-    ),
-    (
-        0x9681_3C10_ED6E_2972,
-        include_str!("../../../schemas/avro/dead_letter.avsc"),
-    ),
+const SCHEMAS: [&str; 3] = [
+    include_str!("../../../schemas/avro/total.avsc"),
+    include_str!("../../../schemas/avro/progress.avsc"),
+    include_str!("../../../schemas/avro/dead_letter.avsc"),
 ];
 
 /// Records of these topics, each by its own schema.
@@ -34,17 +24,15 @@ pub(crate) struct Reader {
 pub(crate) struct Decoded {
     /// Name of the schema: `Total`, `Progress`, `DeadLetter`.
     pub(crate) name: String,
-    pub(crate) partition: i32,
     pub(crate) offset: i64,
-    pub(crate) key: Vec<u8>,
     fields: Vec<(String, Value)>,
 }
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        let schemas = SCHEMAS.map(|(fingerprint, text)| {
+        let schemas = SCHEMAS.map(|text| {
             let schema = Schema::parse_str(text).expect("the schema is Avro");
-            (single_object_frame(fingerprint), schema)
+            (single_object_frame(text), schema)
         });
         Self {
             schemas: schemas.into(),
@@ -68,13 +56,18 @@ impl Reader {
         let Value::Record(fields) = value else {
             panic!("all schemas are records");
         };
-        Decoded {
+        let decoded = Decoded {
             name: schema.name().expect("records have names").name.clone(),
-            partition: record.partition,
             offset: record.offset,
-            key: record.key.clone(),
             fields,
+        };
+        if decoded.name == "Total" {
+            let tenant = decoded.text("tenant").as_bytes();
+            assert_eq!(record.key, tenant, "a total's key is its tenant");
+            let partition = decoded.number("partition");
+            assert_eq!(i64::from(record.partition), partition, "in its partition");
         }
+        decoded
     }
 }
 

@@ -32,11 +32,3 @@ pub(crate) fn until<T, E: Display>(
         sleep(POLL);
     }
 }
-
-/// Polls until the probe is true.
-///
-/// # Panics
-/// When the time is over.
-pub(crate) fn until_true(what: &str, limit: Duration, mut probe: impl FnMut() -> bool) {
-    until(what, limit, || probe().then_some(()).ok_or("not yet"));
-}

@@ -41,15 +41,15 @@ impl Worker {
         }
     }
 
+    /// Where it listens, as `host:port`.
+    pub(crate) fn http(&self) -> &str {
+        self.http.trim_start_matches("http://")
+    }
+
     /// Status code of a path; `None` where nobody answers.
     pub(crate) fn status_of(&self, path: &str) -> Option<u16> {
         let answer = self.client.get(format!("{}{path}", self.http)).send();
         answer.ok().map(|answer| answer.status().as_u16())
-    }
-
-    /// Whether `/health/ready` says so.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.status_of("/health/ready") == Some(200)
     }
 
     /// Waits until `/health/ready` gives this status.
@@ -133,14 +133,6 @@ impl Worker {
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         until("the worker to stop after SIGTERM", SOON, || {
-            let ended = self.child.try_wait().expect("a child can be waited for");
-            ended.ok_or("still running")
-        })
-    }
-
-    /// Waits until the worker has ended by itself.
-    pub(crate) fn wait_end(&mut self) -> ExitStatus {
-        until("the worker to end", SOON, || {
             let ended = self.child.try_wait().expect("a child can be waited for");
             ended.ok_or("still running")
         })

@@ -10,7 +10,7 @@ use apache_avro::types::Value;
 use apache_avro::{Decimal, Schema, to_avro_datum};
 use meterline_core::decode::encode_avro;
 use meterline_core::event::{Event, EventQuantity};
-use meterline_core::quantity::Quantity;
+use meterline_core::quantity::{DECIMALS, Quantity};
 use std::borrow::Cow;
 
 /// First byte of the Confluent frame.
@@ -99,8 +99,8 @@ fn write_field(
         "source" => text(&event.source),
         "type" => text(&event.kind),
         "tenant" => text(&event.tenant),
-        "time" => Value::TimestampMicros(event.time.0),
-        "quantity" => quantity(event)?,
+        "time" => time(event, schema)?,
+        "quantity" => quantity(event, schema)?,
         _ => Value::from(
             default
                 .cloned()
@@ -111,16 +111,48 @@ fn write_field(
     write(schema, value, out)
 }
 
-fn quantity(event: &UsageEvent) -> Result<Value, String> {
+/// The event's time in the schema's unit; microseconds that do not fit are refused, never cut.
+fn time(event: &UsageEvent, schema: &Schema) -> Result<Value, String> {
+    match (schema, event.time.0 % 1_000) {
+        (Schema::TimestampMillis, 0) => Ok(Value::TimestampMillis(event.time.0 / 1_000)),
+        (Schema::TimestampMillis, _) => Err(format!("{} needs microseconds", event.time)),
+        _ => Ok(Value::TimestampMicros(event.time.0)),
+    }
+}
+
+/// The event's quantity in the scale of the schema's decimal; what does not fit is refused.
+fn quantity(event: &UsageEvent, schema: &Schema) -> Result<Value, String> {
     let Some(text) = &event.quantity else {
         return Ok(Value::Union(QUANTITY_NULL, Box::new(Value::Null)));
     };
     let quantity = Quantity::parse(text).map_err(|e| format!("`{text}` {e}"))?;
-    let decimal = Decimal::from(quantity.raw().to_be_bytes());
+    let scale = scale(schema).ok_or("only `[null, decimal]` is written")?;
+    let too_precise = || format!("`{text}` does not fit a decimal of scale {scale}");
+    let unscaled = match scale.checked_sub(DECIMALS) {
+        Some(more) => 10i128
+            .checked_pow(more)
+            .and_then(|factor| quantity.raw().checked_mul(factor)),
+        None => {
+            let divisor = 10i128.pow(DECIMALS - scale);
+            (quantity.raw() % divisor == 0).then(|| quantity.raw() / divisor)
+        }
+    };
+    let decimal = Decimal::from(unscaled.ok_or_else(too_precise)?.to_be_bytes());
     Ok(Value::Union(
         QUANTITY_DECIMAL,
         Box::new(Value::Decimal(decimal)),
     ))
+}
+
+/// The scale of the decimal in the union of null and a decimal.
+fn scale(schema: &Schema) -> Option<u32> {
+    let Schema::Union(union) = schema else {
+        return None;
+    };
+    match union.variants() {
+        [Schema::Null, Schema::Decimal(decimal)] => u32::try_from(decimal.scale).ok(),
+        _ => None,
+    }
 }
 
 /// Writes the map as one block, in the event's order: a map of `apache-avro` has a random order,

@@ -95,6 +95,30 @@ fn all_forms_carry_the_same_event() {
 }
 
 #[test]
+fn a_writer_schema_of_other_units_gets_the_same_values_or_none() {
+    let scaled = |scale: &str| EVOLVED.replace("\"scale\":9", &format!("\"scale\":{scale}"));
+    for quantity in [None, Some("1.5"), Some("128")] {
+        check(Form::Confluent, &scaled("3"), quantity);
+        check(Form::Confluent, &scaled("12"), quantity);
+    }
+    let refused = |schema: &str, quantity: &str| {
+        let encoder = Encoder::new(Some(ConfluentWriter::new(7, schema).expect("a schema")));
+        let mut message = Message::default();
+        encoder
+            .encode(Form::Confluent, &event(Some(quantity)), &mut message)
+            .expect_err("it does not fit")
+    };
+    let reason = refused(&scaled("3"), "0.0001");
+    assert!(
+        reason.contains("does not fit a decimal of scale 3"),
+        "{reason}"
+    );
+    let millis = EVOLVED.replace("timestamp-micros", "timestamp-millis");
+    let reason = refused(&millis, "1");
+    assert!(reason.contains("needs microseconds"), "{reason}");
+}
+
+#[test]
 fn structured_events_are_plain_cloudevents() {
     let mut message = Message::default();
     Encoder::default()

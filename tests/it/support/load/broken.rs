@@ -126,14 +126,12 @@ pub(crate) fn unreadable_time(usage: Usage, _: &Encoder) -> Outgoing {
 
 pub(crate) fn unknown_type(mut usage: Usage, encoder: &Encoder) -> Outgoing {
     usage.kind = "unheard.of".to_owned();
-    present(&mut usage);
     with_fault(usage, "no_meter", encoder)
 }
 
 pub(crate) fn long_dimension(mut usage: Usage, encoder: &Encoder) -> Outgoing {
     usage.kind = "api.request".to_owned();
     usage.properties = vec![("endpoint".to_owned(), "e".repeat(257))];
-    present(&mut usage);
     with_fault(usage, "bad_dimension", encoder)
 }
 
@@ -141,7 +139,6 @@ pub(crate) fn long_dimension(mut usage: Usage, encoder: &Encoder) -> Outgoing {
 pub(crate) fn bad_quantity(mut usage: Usage, quantity: &str) -> Outgoing {
     usage.kind = "llm.completion".to_owned();
     usage.quantity = None;
-    present(&mut usage);
     let data = format!("{{\"quantity\":{quantity},\"model\":\"small\"}}");
     let encoded = Encoded::plain(json_event(&usage, &time_text(usage.time), &data));
     outgoing(usage, "bad_quantity", encoded)
@@ -155,11 +152,6 @@ pub(crate) fn elsewhere(usage: Usage, partitions: u32, encoder: &Encoder) -> Out
         partition: Some(partition),
         ..with_fault(usage, "wrong_partition", encoder)
     }
-}
-
-/// Moves an event's time to the present: faults that are judged after the time need a good one.
-fn present(usage: &mut Usage) {
-    usage.time = super::mix::now();
 }
 
 /// The partition of a tenant: Kafka's default partitioner, murmur2 of the key, sign bit off.

@@ -1,16 +1,13 @@
 //! The four record forms, encoded by libraries that Meterline's decoder does not use.
 
 use super::{Outgoing, Usage};
+use crate::support::avro::single_object_frame;
 use apache_avro::types::Value;
 use apache_avro::{Decimal, Schema};
 use std::collections::HashMap;
 
 /// The schema that the built-in decoder knows, as its file says it.
 const USAGE_EVENT: &str = include_str!("../../../../schemas/avro/usage_event.avsc");
-
-/// Its fingerprint (CRC-64-AVRO), as fastavro computes it. That of apache-avro 0.21 is another:
-/// its canonical form keeps the attributes of logical types.
-const USAGE_EVENT_FINGERPRINT: u64 = 0x9536_18D0_6252_5710;
 
 /// A producer's own schema: other order, one more field, milliseconds, fewer decimals.
 pub(crate) const WRITER_SCHEMA: &str = r#"{"type":"record","name":"Metered","namespace":"acme","fields":[
@@ -77,7 +74,7 @@ impl Encoder {
     pub(crate) fn new() -> Self {
         Self {
             usage_event: Schema::parse_str(USAGE_EVENT).expect("the schema is Avro"),
-            frame: single_object_frame(USAGE_EVENT_FINGERPRINT),
+            frame: single_object_frame(USAGE_EVENT),
             writer: Schema::parse_str(WRITER_SCHEMA).expect("the schema is Avro"),
         }
     }
@@ -158,11 +155,6 @@ fn datum(schema: &Schema, fields: &[(&'static str, Value)], frame: &[u8]) -> Vec
     let value = Value::Record(ordered.collect());
     let datum = apache_avro::to_avro_datum(schema, value).expect("the value fits the schema");
     [frame, &datum].concat()
-}
-
-/// What a single-object encoding begins with.
-pub(crate) fn single_object_frame(fingerprint: u64) -> Vec<u8> {
-    [[0xC3, 0x01].as_slice(), &fingerprint.to_le_bytes()].concat()
 }
 
 fn structured(usage: &Usage) -> String {

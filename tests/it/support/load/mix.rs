@@ -3,7 +3,6 @@
 //! The events fit `catalogs/load.yaml`. Which of them count is not decided here: the mix only
 //! names the fault that it built in, and leaves times and duplicates to the recount.
 
-use super::encode::time_text;
 use super::{Encoder, Form, Outgoing, Usage};
 use crate::support::load::broken;
 use rand::rngs::StdRng;
@@ -241,9 +240,4 @@ pub(crate) fn plain(tenant: &str, id: &str, time: i64) -> Usage {
         quantity: Some(1_000_000_000),
         properties: vec![("model".to_owned(), "small".to_owned())],
     }
-}
-
-/// A time as events write it.
-pub(crate) fn text(time: i64) -> String {
-    time_text(time)
 }

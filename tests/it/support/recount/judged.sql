@@ -1,15 +1,17 @@
 -- Every record sent, with the log time at it and the reason for which it is to be rejected.
--- Faults that were built in come first: their events have good times, or none.
+-- The first reason that fits wins: those of form and fields come before the time, those of
+-- meters after it.
 CREATE TABLE judged ENGINE = MergeTree ORDER BY (log_partition, offset) AS
 SELECT
     *,
     max(append_time) OVER (PARTITION BY log_partition ORDER BY offset) AS log_time,
     multiIf(
-        fault != '', toString(fault),
+        fault NOT IN ('', 'no_meter', 'bad_quantity', 'bad_dimension', 'too_many_dimensions', 'overflow'),
+            toString(fault),
         type = 'noise', '',
         time < (log_time - 35 * 86400000) * 1000, 'too_late',
         time > (log_time + 5 * 60000) * 1000, 'from_the_future',
-        '') AS reason,
+        toString(fault)) AS reason,
     sipHash128(tenant, '\n', source, '\n', id) AS identity,
     -- Hours that end at or before this are sealed, five minutes after their end.
     intDiv((log_time - 5 * 60000), 3600000) * 3600000000 AS sealed_to
