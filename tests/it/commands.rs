@@ -1,5 +1,6 @@
 //! Commands against what is really there: nothing half published, nothing else than the tables say.
 
+use crate::support::guard::repository;
 use crate::support::load::{Mix, Mixer};
 use crate::support::process::Ended;
 use crate::support::recount::assert_exact;
@@ -173,7 +174,10 @@ fn json_of(site: &Site, arguments: &[&str]) -> Vec<Value> {
 fn simulated_events_are_counted_as_simulate_means_them() {
     let _turn = Turn::light();
     let site = Site::new("simulated");
-    site.init(3, "load");
+    site.meterline(&["init", "--partitions", "3"]).ok();
+    let catalog = repository().join("schemas/catalogs/stack.yaml");
+    let catalog = catalog.to_str().expect("paths are text");
+    site.meterline(&["catalog", "apply", catalog]).ok();
     let record = site.folder().join("sent.ndjson");
     let record = record.to_str().expect("paths are text");
     let shares = "--late 3% --duplicates 5% --out-of-order 5% --broken 2% --encoding json,binary,avro --seed 7";
