@@ -13,6 +13,28 @@ use serde::Deserialize;
 const PARTITIONS: u32 = 2;
 /// The largest value that the broker's bound of 8 MiB takes, less what frames it.
 const LARGEST: usize = (8 << 20) - 1_024;
+/// Every reason but `bad_pointer`, which has a test of its own.
+const REASONS: [&str; 19] = [
+    "bad_dimension",
+    "bad_id",
+    "bad_quantity",
+    "bad_time",
+    "batch",
+    "from_the_future",
+    "malformed",
+    "missing_id",
+    "missing_source",
+    "missing_tenant",
+    "missing_type",
+    "no_meter",
+    "overflow",
+    "too_large",
+    "too_late",
+    "too_long",
+    "too_many_dimensions",
+    "unknown_schema",
+    "wrong_partition",
+];
 /// Dead letters keep this much of the original.
 const ORIGINAL_MAX: usize = 64 << 10;
 
@@ -32,6 +54,10 @@ fn bad_records_are_dead_letters_with_their_reason_and_stop_nothing() {
     assert_exact(&site, &publisher);
     assert_letters_are_whole(&site);
     assert!(worker.stop().success());
+    let reasons = site
+        .sql()
+        .run("SELECT DISTINCT reason FROM dead_letters ORDER BY reason");
+    assert_eq!(reasons.lines().collect::<Vec<_>>(), REASONS);
 
     // Replayed as a whole by a worker that knows nothing: the same letters, each once.
     std::fs::remove_dir_all(site.checkpoints()).expect("the store can be deleted");

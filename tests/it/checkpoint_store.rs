@@ -24,8 +24,12 @@ fn a_lost_store_is_made_again_from_the_adopted_offset() {
     );
     std::fs::remove_dir_all(site.checkpoints()).expect("the store can be deleted");
     publisher.send_many(&mut mixer, 10_000);
-    let _worker = site.worker("after", &[]);
+    let worker = site.worker("after", &[]);
     assert_exact(&site, &publisher);
+    assert!(
+        !worker.log().contains("from_checkpoint=true"),
+        "nothing was left of the store"
+    );
 }
 
 #[test]

@@ -62,11 +62,11 @@ fn a_stopped_owner_that_goes_on_writes_last_and_changes_nothing() {
     site.wait_complete(&publisher.ends(), SOON);
     let newest = newest_offset(&publisher);
 
+    // The new owner has not written this version itself: it flushed at its own positions.
+    assert_eq!(rows_of(&site, held), 0, "the insert is held");
     drop(hold);
     until("the held insert to be written", SOON, || {
-        let versions = format!("SELECT count() FROM bucket_hourly WHERE version = {held}");
-        let rows = site.sql().number(&versions);
-        // The new owner has not written this version itself: it flushed at its own positions.
+        let rows = rows_of(&site, held);
         (rows > 0).then_some(()).ok_or(rows)
     });
     old.signal("CONT");
@@ -87,11 +87,17 @@ fn a_stopped_owner_that_goes_on_writes_last_and_changes_nothing() {
     old.stop();
 }
 
+/// Rows of one version, those that merges would remove included.
+fn rows_of(site: &Site, version: i64) -> i128 {
+    let query = format!("SELECT count() FROM bucket_hourly WHERE version = {version}");
+    site.sql().number(&query)
+}
+
 fn newest_offset(publisher: &Publisher) -> i64 {
     publisher.ends()[&0] - 1
 }
 
-/// Totals of the month, in the topic's order.
+/// Totals of hours, in the topic's order.
 fn totals(site: &Site) -> Vec<Decoded> {
     let all = read(site, "usage.totals").into_iter();
     all.filter(|t| t.name == "Total" && t.text("level") == "hour")
