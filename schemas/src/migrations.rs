@@ -23,7 +23,7 @@ ORDER BY (number, checksum)
 SETTINGS non_replicated_deduplication_window = 0";
 
 /// All migrations, in the order they are applied: numbers count up from 1.
-pub const MIGRATIONS: [Migration; 4] = [
+pub const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         name: "buckets",
@@ -43,6 +43,21 @@ pub const MIGRATIONS: [Migration; 4] = [
         number: 4,
         name: "usage_views",
         sql: include_str!("../clickhouse/0004_usage_views.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "archive",
+        sql: include_str!("../clickhouse/0005_archive.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "restated",
+        sql: include_str!("../clickhouse/0006_restated.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "replays",
+        sql: include_str!("../clickhouse/0007_replays.sql"),
     },
 ];
 
