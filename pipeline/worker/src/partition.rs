@@ -8,7 +8,6 @@
 mod checkpoint;
 mod deliver;
 mod flush;
-mod headers;
 mod idle;
 mod intake;
 mod ledger;
@@ -22,6 +21,7 @@ pub(crate) mod verdicts;
 
 pub(crate) use deliver::chain;
 pub(crate) use load::{Assignment, run};
+pub(crate) use record::{Headers, RawRecord};
 
 use ledger::Lane;
 use meterline_checkpoint::{Merged, RunFile, StoreError};

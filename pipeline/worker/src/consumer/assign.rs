@@ -8,6 +8,7 @@ use super::context::Context;
 use super::gate::Gate;
 use super::leader_epoch;
 use super::place::{NotPlaced, Start, place};
+use super::queue::Queue;
 use super::slot::{Ended, Opened, STEADY, Slot, State, spawn};
 use crate::health::{Need, PartitionState};
 use crate::partition::{Assignment, Exit, Wake};
@@ -326,7 +327,7 @@ impl Assigner {
         let later = || NotPlaced::Later("the client library gave no queue".to_owned());
         let number = i32::try_from(partition).map_err(|_| later())?;
         let consumer = self.consumer.upgrade().ok_or_else(later)?;
-        let queue = consumer.split_partition_queue(&self.edges.shared.topic, number);
+        let queue = Queue::split(consumer, &self.edges.shared.topic, number);
         let gate = Arc::new(Gate::new(queue.ok_or_else(later)?));
         Ok(Opened {
             partition,

@@ -5,32 +5,31 @@
 //! one would take the hole for a normal one. So a queue can be read through its gate only, and
 //! closing the gate returns once nobody does.
 
-use super::context::Context;
-use rdkafka::consumer::base_consumer::PartitionQueue;
+use super::queue::Queue;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One assignment's access to its partition's queue.
 pub(crate) struct Gate {
-    queue: Mutex<Option<PartitionQueue<Context>>>,
+    queue: Mutex<Option<Queue>>,
     is_closed: AtomicBool,
     deadline: Mutex<Option<Instant>>,
 }
 
 /// The right to read the queue; closing waits for its end, so it is held for one batch at most.
-pub(crate) struct Entered<'a>(MutexGuard<'a, Option<PartitionQueue<Context>>>);
+pub(crate) struct Entered<'a>(MutexGuard<'a, Option<Queue>>);
 
 impl Entered<'_> {
     /// The queue; `None` where the gate was closed meanwhile.
-    pub(crate) fn queue(&self) -> Option<&PartitionQueue<Context>> {
-        self.0.as_ref()
+    pub(crate) fn queue(&mut self) -> Option<&mut Queue> {
+        self.0.as_mut()
     }
 }
 
 impl Gate {
     /// A gate to a queue that was taken before its partition was assigned.
-    pub(crate) fn new(queue: PartitionQueue<Context>) -> Self {
+    pub(crate) fn new(queue: Queue) -> Self {
         Self {
             queue: Mutex::new(Some(queue)),
             is_closed: AtomicBool::new(false),

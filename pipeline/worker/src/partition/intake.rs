@@ -6,7 +6,7 @@
 use super::idle::Refused;
 use super::record::{HeldRecord, RawRecord};
 use super::thread::Thread;
-use super::{Exit, headers, verdicts};
+use super::{Exit, verdicts};
 use crate::consumer::QUEUE_WAIT;
 use crate::health::Need;
 use crate::shared::clock;
@@ -69,7 +69,7 @@ impl Thread {
     /// Folds what the queue has, up to one batch; waits a moment where it has nothing.
     pub(super) fn take_batch(&mut self) -> Result<(), Exit> {
         let gate = Arc::clone(&self.gate);
-        let entered = gate.enter();
+        let mut entered = gate.enter();
         let Some(queue) = entered.queue() else {
             return Ok(());
         };
@@ -81,7 +81,7 @@ impl Thread {
             }
             match queue.poll(timeout) {
                 None => break,
-                Some(Ok(message)) => self.take(&headers::read(&message), clock)?,
+                Some(Ok(record)) => self.take(&record, clock)?,
                 Some(Err(error)) => self.queue_failed(&error)?,
             }
             timeout = Duration::ZERO;

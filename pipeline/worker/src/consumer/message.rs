@@ -9,40 +9,51 @@
     reason = "librdkafka's header accessors have no checked wrapper"
 )]
 
-use super::record::{Headers, RawRecord};
+use crate::partition::{Headers, RawRecord};
 use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
-use rdkafka::bindings;
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
-use std::ffi::CStr;
+use rdkafka::bindings::{
+    self, rd_kafka_message_t as Native, rd_kafka_timestamp_type_t as TimeKind,
+};
+use std::ffi::{CStr, c_void};
 use std::ptr;
 
-/// The message as a record that borrows from it.
-pub(crate) fn read<'m>(message: &'m BorrowedMessage<'_>) -> RawRecord<'m> {
+/// The message as a record that borrows from it; it must be one without an error.
+pub(super) fn read(message: &Native) -> RawRecord<'_> {
     RawRecord {
-        offset: Offset::try_from(message.offset()).expect("a delivered record has an offset"),
-        append_time: match message.timestamp() {
-            Timestamp::LogAppendTime(millis) => Some(LogTime(millis)),
-            Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-        },
+        offset: Offset::try_from(message.offset).expect("a delivered record has an offset"),
+        append_time: append_time(message),
         leader_epoch: leader_epoch(message),
         headers: headers(message),
-        key: message.key(),
-        payload: message.payload(),
+        key: bytes(message, message.key, message.key_len),
+        payload: bytes(message, message.payload, message.len),
     }
 }
 
-fn leader_epoch(message: &BorrowedMessage<'_>) -> i32 {
-    // SAFETY: the message is alive while it is borrowed.
-    unsafe { bindings::rd_kafka_message_leader_epoch(message.ptr()) }
+/// The bytes that a message points to; `None` where it points nowhere.
+fn bytes(_message: &Native, start: *const c_void, length: usize) -> Option<&[u8]> {
+    // SAFETY: key and value have the lengths that the message says, and live as long as it does.
+    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) })
 }
 
-fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
+fn append_time(message: &Native) -> Option<LogTime> {
+    let mut kind = TimeKind::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the message is alive while it is borrowed, and the place outlives the call.
+    let millis = unsafe { bindings::rd_kafka_message_timestamp(message, &raw mut kind) };
+    (kind == TimeKind::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME).then_some(LogTime(millis))
+}
+
+fn leader_epoch(message: &Native) -> i32 {
+    // SAFETY: the message is alive while it is borrowed.
+    unsafe { bindings::rd_kafka_message_leader_epoch(message) }
+}
+
+fn headers(message: &Native) -> Headers<'_> {
     let mut found = Headers::new();
     let mut list = ptr::null_mut();
     // SAFETY: the message is alive while it is borrowed; librdkafka keeps ownership of the list,
     // which lives as long as the message.
-    let error = unsafe { bindings::rd_kafka_message_headers(message.ptr(), &raw mut list) };
+    let error = unsafe { bindings::rd_kafka_message_headers(message, &raw mut list) };
     if error != bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         return found;
     }
@@ -62,9 +73,9 @@ fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Headers<'m> {
             break;
         }
         // SAFETY: librdkafka terminates names with a zero byte and keeps them with the message.
-        let name: &'m CStr = unsafe { CStr::from_ptr(name) };
+        let name: &CStr = unsafe { CStr::from_ptr(name) };
         // SAFETY: a value that is there has `length` bytes, kept with the message.
-        let value: Option<&'m [u8]> = (!value.is_null())
+        let value: Option<&[u8]> = (!value.is_null())
             .then(|| unsafe { std::slice::from_raw_parts(value.cast::<u8>(), length) });
         if let Ok(name) = name.to_str() {
             found.push((name, value));
