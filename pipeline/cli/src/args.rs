@@ -229,6 +229,8 @@ pub(crate) enum Output {
     Json,
     /// Comma-separated, with a header line.
     Csv,
+    /// Apache Parquet, for long results; needs `--output-file`.
+    Parquet,
 }
 
 /// Length of a usage window, as an argument.

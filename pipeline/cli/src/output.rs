@@ -5,7 +5,7 @@
 //! move a terminal's cursor.
 
 use crate::args::Output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::io::Write;
 
@@ -46,6 +46,7 @@ impl Table {
             Output::Table => Ok(self.aligned()),
             Output::Json => self.json(),
             Output::Csv => self.csv(),
+            Output::Parquet => bail!("this command has no parquet output; use table, json or csv"),
         }
     }
 
