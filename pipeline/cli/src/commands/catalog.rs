@@ -129,7 +129,7 @@ fn show(args: &ShowArgs, session: &Session<'_>) -> Result<(), Failure> {
             heading(&view, decision),
             meters(catalog).render(Output::Table)?
         ),
-        Output::Csv => meters(catalog).render(Output::Csv)?,
+        form @ (Output::Csv | Output::Parquet) => meters(catalog).render(form)?,
     };
     Ok(print(&text)?)
 }
