@@ -99,7 +99,8 @@ SETTINGS join_use_nulls = 0;
 -- `pending` where the rollup has not published that far. What counted follows from the duplicate
 -- rule over the records that dead_letters does not name: every event that passes is recorded in
 -- its hour, and one is a duplicate if its identity was recorded before, in the same log partition,
--- in an hour that it touches. Two hours around the span are read for that. Only where a source
+-- in an hour that it touches. Seven hours around the span are read for that: the longest
+-- restamp_window of a catalog is six, and such an hour begins up to one before. Only where a source
 -- promises a time in its ids may a first occurrence lie further away: ask for a span that holds it.
 --
 -- The tenant and the span are parameters, so that no query can forget them: outside of a window
@@ -111,8 +112,8 @@ WITH
         SELECT *
         FROM usage_events FINAL
         WHERE tenant = {tenant:String}
-            AND time >= {since:DateTime64(6, 'UTC')} - INTERVAL 2 HOUR
-            AND time < {until:DateTime64(6, 'UTC')} + INTERVAL 2 HOUR
+            AND time >= {since:DateTime64(6, 'UTC')} - INTERVAL 7 HOUR
+            AND time < {until:DateTime64(6, 'UTC')} + INTERVAL 7 HOUR
     ),
     letters AS
     (

@@ -4,15 +4,19 @@
 //! cannot hold is refused, never cut to fit. The field names are the column names; tests against
 //! the live schema hold the two together.
 
+pub mod archive;
 pub mod bucket;
 pub mod columns;
 pub mod dead_letter;
 pub mod progress;
+pub mod replay;
 pub mod usage;
 
+pub use archive::{ArchiveHoleRow, ArchiveProgressRow, HoleCause};
 pub use bucket::BucketTableRow;
-pub use dead_letter::{DeadLetterRow, DeadRecord, ReasonCount};
+pub use dead_letter::{DeadLetterRow, DeadLetterSummary, DeadRecord, ReasonCount};
 pub use progress::ProgressRow;
+pub use replay::{ReplayPositionRow, ReplayRow};
 pub use usage::UsageRow;
 
 use meterline_core::time::{EventTime, Level, Window};

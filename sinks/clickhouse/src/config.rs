@@ -159,18 +159,23 @@ pub struct Retention {
     pub progress_history: Keep,
     /// Dead letters, by log time. Default for ever.
     pub dead_letters: Keep,
+    /// The archive of usage records, by append time; whole parts go. Default 93 days: the longest
+    /// quarter and a day.
+    pub usage_events: Keep,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         const MONTHS: NonZeroU32 = NonZeroU32::new(13).expect("13 is not 0");
         const DAYS: NonZeroU32 = NonZeroU32::new(90).expect("90 is not 0");
+        const ARCHIVE: NonZeroU32 = NonZeroU32::new(93).expect("93 is not 0");
         Self {
             bucket_hourly: Keep::Months(MONTHS),
             bucket_daily: Keep::Forever,
             bucket_monthly: Keep::Forever,
             progress_history: Keep::Days(DAYS),
             dead_letters: Keep::Forever,
+            usage_events: Keep::Days(ARCHIVE),
         }
     }
 }

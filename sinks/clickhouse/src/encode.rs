@@ -6,7 +6,7 @@
 //! documentation, "RowBinary" and "RowBinaryWithNamesAndTypes".
 
 use meterline_core::bucket::BucketRow;
-use meterline_core::position::LogPartition;
+use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::time::Level;
 use meterline_schemas::rows::{WindowOutOfRange, columns::topic_id, window_start};
 
@@ -100,14 +100,26 @@ fn bounded_blocks(
 /// Number, names and types of the columns, with room for the rows.
 fn header(room: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + room);
-    write_length(&mut out, COLUMNS.len());
-    for (name, _) in COLUMNS {
-        write_text(&mut out, name);
-    }
-    for (_, column_type) in COLUMNS {
-        write_text(&mut out, column_type);
-    }
+    write_header(&mut out, &COLUMNS);
     out
+}
+
+/// Number, names and types of the columns.
+pub(crate) fn write_header(out: &mut Vec<u8>, columns: &[(&str, &str)]) {
+    write_length(out, columns.len());
+    for (name, _) in columns {
+        write_text(out, name);
+    }
+    for (_, column_type) in columns {
+        write_text(out, column_type);
+    }
+}
+
+/// A UUID is two little-endian halves, the high one first.
+pub(crate) fn write_topic_id(out: &mut Vec<u8>, id: TopicId) {
+    let (high, low) = topic_id::halves(id);
+    out.extend_from_slice(&high.to_le_bytes());
+    out.extend_from_slice(&low.to_le_bytes());
 }
 
 fn write_row(
@@ -126,10 +138,7 @@ fn write_row(
         write_text(out, value);
     }
     out.extend_from_slice(&series.dimensions_hash.to_le_bytes());
-    // A UUID is two little-endian halves, the high one first.
-    let (high, low) = topic_id::halves(log_partition.topic_id);
-    out.extend_from_slice(&high.to_le_bytes());
-    out.extend_from_slice(&low.to_le_bytes());
+    write_topic_id(out, log_partition.topic_id);
     out.extend_from_slice(&log_partition.partition.to_le_bytes());
     out.push(series.aggregation as u8);
     out.extend_from_slice(&bucket.events.to_le_bytes());
@@ -144,13 +153,18 @@ fn write_row(
     Ok(())
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    write_length(out, text.len());
-    out.extend_from_slice(text.as_bytes());
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
+    write_bytes(out, text.as_bytes());
+}
+
+/// A `String` may hold any bytes.
+pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_length(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// LEB128, as lengths are written.
-fn write_length(out: &mut Vec<u8>, mut length: usize) {
+pub(crate) fn write_length(out: &mut Vec<u8>, mut length: usize) {
     while length >= 0x80 {
         out.push(u8::try_from(length & 0x7f).expect("masked to 7 bits") | 0x80);
         length >>= 7;
@@ -163,7 +177,7 @@ mod tests {
     use super::*;
     use meterline_core::bucket::{Bucket, Kind, Series};
     use meterline_core::catalog::Aggregation;
-    use meterline_core::position::{Stamp, TopicId};
+    use meterline_core::position::Stamp;
     use meterline_core::quantity::Quantity;
     use meterline_core::time::{EventTime, Hour, LogTime, Window};
     use std::sync::Arc;

@@ -9,18 +9,23 @@
 //! Refuses a database whose tables are not those of this binary, `https` (this build has no TLS),
 //! and rows that do not fit their columns.
 
+mod archive;
 mod client;
 pub mod config;
 pub mod encode;
+pub mod encode_archive;
 pub mod error;
+mod letters;
 mod migrate;
 mod query;
+mod replays;
 mod retention;
 mod sink;
 
 pub use client::ClickHouse;
 pub use config::{Keep, Retention, Secret, Settings, SettingsError};
 pub use error::{Cause, Error, Fault, Next};
+pub use letters::{DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage};
 pub use migrate::Migrated;
-pub use query::{DeadLetterFilter, PAGE_ROWS_MAX, UsageFilter};
+pub use query::{PAGE_ROWS_MAX, UsageFilter};
 pub use sink::Inserted;

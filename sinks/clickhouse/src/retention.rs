@@ -41,7 +41,7 @@ impl ClickHouse {
 }
 
 /// Tables, the expression that their rows' age counts from, and how long rows are kept.
-fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 5] {
+fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 6] {
     let log_time = "toDateTime(log_time)";
     [
         ("bucket_hourly", "window_start", retention.bucket_hourly),
@@ -49,6 +49,11 @@ fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 5] {
         ("bucket_monthly", "window_start", retention.bucket_monthly),
         ("progress_history", log_time, retention.progress_history),
         ("dead_letters", log_time, retention.dead_letters),
+        (
+            "usage_events",
+            "toDateTime(append_time)",
+            retention.usage_events,
+        ),
     ]
 }
 

@@ -102,7 +102,7 @@ impl ClickHouse {
         Ok(())
     }
 
-    async fn insert_rows<T: RowOwned + RowWrite>(
+    pub(crate) async fn insert_rows<T: RowOwned + RowWrite>(
         &self,
         table: &str,
         rows: &[T],

@@ -29,6 +29,8 @@ pub(crate) struct RawSettings {
     pub log: RawLog,
     /// This process.
     pub worker: RawWorker,
+    /// Traces.
+    pub telemetry: RawTelemetry,
 }
 
 /// `[kafka]`
@@ -39,7 +41,8 @@ pub(crate) struct RawKafka {
     /// Default `localhost:9092`.
     pub brokers: String,
     /// librdkafka settings, such as `security.protocol` for TLS and SASL. Those that safety
-    /// depends on are refused by name. Default: none.
+    /// depends on are refused by name. Secrets may come from files: `sasl.password_file` names
+    /// the file of `sasl.password`. Default: none.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
     /// Put before the name of every topic, so that several deployments share a cluster. Default:
@@ -65,8 +68,19 @@ impl Default for RawKafka {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawClickHouse {
-    /// Address of the HTTP interface. Default `http://localhost:8123`.
+    /// Address of the HTTP interface, `http://` or `https://`. Default `http://localhost:8123`.
     pub url: String,
+    /// File with the certificates (PEM) of the authorities that `https` trusts. Default: those of
+    /// the operating system.
+    pub ca_file: Option<String>,
+    /// The cluster on which `init` makes replicated tables. Default: none, one server.
+    pub cluster: Option<String>,
+    /// Replicas that must have a row before it counts as written: `auto` (a majority) or a
+    /// number. Default: none, one.
+    pub insert_quorum: Option<String>,
+    /// `true`: reads see every row of the quorum, or fail; needs `insert_quorum`, and makes
+    /// inserts into a table wait for one another. Default `false`.
+    pub sequential_reads: bool,
     /// Name of the user. Default `default`.
     pub user: String,
     /// The user's password; better in a file. Never printed. Default: none.
@@ -86,6 +100,10 @@ impl Default for RawClickHouse {
         let defaults = meterline_clickhouse::Settings::new("http://localhost:8123");
         Self {
             url: defaults.url,
+            ca_file: None,
+            cluster: None,
+            insert_quorum: None,
+            sequential_reads: false,
             user: defaults.user,
             password: None,
             password_file: None,
@@ -110,6 +128,8 @@ pub(crate) struct RawRetention {
     pub progress_history: String,
     /// Dead letters. Default `forever`.
     pub dead_letters: String,
+    /// The archive of raw usage, by append time. Default `93 days`.
+    pub usage_events: String,
 }
 
 impl Default for RawRetention {
@@ -121,19 +141,41 @@ impl Default for RawRetention {
             bucket_monthly: defaults.bucket_monthly.to_string(),
             progress_history: defaults.progress_history.to_string(),
             dead_letters: defaults.dead_letters.to_string(),
+            usage_events: defaults.usage_events.to_string(),
         }
     }
 }
 
 /// `[checkpoint]`
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCheckpoint {
-    /// The store, as a URL: `file:///var/lib/meterline`. All workers share one; without it no
-    /// stage runs. Default: none.
+    /// The store, as a URL: `file:///var/lib/meterline`, `s3://bucket/prefix`,
+    /// `gs://bucket/prefix`, `az://container/prefix` or `abfss://container@account/prefix`. All
+    /// workers share one; without it no stage runs. Default: none.
     pub url: Option<String>,
-    /// Local folder for files of a store that is not local. Default: none.
+    /// Options of the object store's client by the names of the `object_store` library, such as
+    /// `aws_region`, `aws_endpoint`, `allow_http`. Credentials come from the environment, as the
+    /// provider's own tools find them, or from here; secrets may come from files:
+    /// `aws_secret_access_key_file` names the file of `aws_secret_access_key`. Default: none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// Local folder for copies of the runs of an object store; it may be deleted at any time.
+    /// Default: none, and required there.
     pub cache: Option<String>,
+    /// Size of the copies above which those that no open run needs are removed. Default `20GiB`.
+    pub cache_size: String,
+}
+
+impl Default for RawCheckpoint {
+    fn default() -> Self {
+        Self {
+            url: None,
+            options: BTreeMap::new(),
+            cache: None,
+            cache_size: "20GiB".to_owned(),
+        }
+    }
 }
 
 /// `[rollup]`
@@ -230,6 +272,35 @@ impl Default for RawLog {
 pub(crate) struct RawWorker {
     /// Name of this process in logs and at the brokers. Default: host name and process id.
     pub instance: Option<String>,
+}
+
+/// `[telemetry]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTelemetry {
+    /// Address of an OpenTelemetry collector that takes OTLP over HTTP, such as
+    /// `http://localhost:4318`; spans go to `/v1/traces` below it. Without it there are no traces.
+    /// Default: none.
+    pub otlp_endpoint: Option<String>,
+    /// File with HTTP headers of every request, one `name: value` a line, for collectors that want
+    /// a key. Never printed. Default: none.
+    pub otlp_headers_file: Option<String>,
+    /// Share of traces that are sent, in percent. Default 100: a partition makes about one trace
+    /// a second.
+    pub sample_percent: u64,
+    /// `service.name` of the spans. Default `meterline`.
+    pub service_name: String,
+}
+
+impl Default for RawTelemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            otlp_headers_file: None,
+            sample_percent: 100,
+            service_name: "meterline".to_owned(),
+        }
+    }
 }
 
 fn duration(length: Duration) -> String {

@@ -2,16 +2,21 @@
 
 use super::raw::{RawClickHouse, RawKafka, RawLog, RawRollup, RawSettings};
 use super::{Leaves, Origin, Problem, known};
+
+mod checkpoint;
+mod secrets;
+
+use crate::telemetry;
 use crate::units::{Length, parse_size};
-use meterline_clickhouse::{Keep, Retention, Secret};
+use meterline_clickhouse::{Keep, Replication, Retention, Secret};
 use meterline_worker::RollupSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Largest secret file: more is certainly another file.
-const SECRET_BYTES_MAX: usize = 64 << 10;
+mod checkpoint;
+mod secrets;
 
 /// Settings that commands run with.
 #[derive(Clone, Debug)]
@@ -22,10 +27,8 @@ pub(crate) struct Settings {
     pub group: String,
     /// How to reach ClickHouse.
     pub clickhouse: meterline_clickhouse::Settings,
-    /// The checkpoint store, as a URL.
-    pub checkpoint_url: Option<String>,
-    /// Local folder for files of a store that is not local.
-    pub checkpoint_cache: Option<PathBuf>,
+    /// The checkpoint store, where one is set.
+    pub checkpoint: Option<meterline_checkpoint::StoreSettings>,
     /// The rollup stage.
     pub rollup: RollupSettings,
     /// Where `run` serves and `status` asks.
@@ -36,6 +39,8 @@ pub(crate) struct Settings {
     pub log_format: LogFormat,
     /// Name of this process.
     pub instance: Option<String>,
+    /// Traces; `None`: there are none.
+    pub telemetry: Option<telemetry::Settings>,
 }
 
 /// How logs are written.
@@ -57,12 +62,7 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         kafka: kafka(&raw.kafka, &mut checker),
         group: checker.not_empty("kafka.group", &raw.kafka.group),
         clickhouse: clickhouse(&raw.clickhouse, &mut checker),
-        checkpoint_url: raw
-            .checkpoint
-            .url
-            .as_ref()
-            .map(|url| checkpoint_url(url, &mut checker)),
-        checkpoint_cache: raw.checkpoint.cache.as_ref().map(PathBuf::from),
+        checkpoint: checkpoint::settings(&raw.checkpoint, &mut checker),
         rollup: rollup(&raw.rollup, &mut checker),
         http_listen: raw.http.listen.as_ref().and_then(|text| {
             let reason = || "must be an address and a port, such as 127.0.0.1:9464".to_owned();
@@ -71,6 +71,7 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         log_level: log_level(&raw.log, &mut checker),
         log_format: log_format(&raw.log, &mut checker),
         instance: raw.worker.instance.clone(),
+        telemetry: super::traces::resolve(&raw.telemetry, &mut checker),
     };
     if checker.problems.is_empty() {
         Ok(settings)
@@ -80,13 +81,13 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
 }
 
 /// Collects problems with where their keys were written.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     leaves: &'a Leaves,
     problems: Vec<Problem>,
 }
 
 impl Checker<'_> {
-    fn refuse(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn refuse(&mut self, key: &str, reason: impl Into<String>) {
         let origin = self
             .leaves
             .get(key)
@@ -102,11 +103,11 @@ impl Checker<'_> {
         });
     }
 
-    fn take<T>(&mut self, key: &str, value: Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &str, value: Result<T, String>) -> Option<T> {
         value.map_err(|reason| self.refuse(key, reason)).ok()
     }
 
-    fn not_empty(&mut self, key: &str, text: &str) -> String {
+    pub(super) fn not_empty(&mut self, key: &str, text: &str) -> String {
         if text.is_empty() {
             self.refuse(key, "must not be empty");
         }
@@ -138,7 +139,12 @@ impl Checker<'_> {
 fn kafka(raw: &RawKafka, checker: &mut Checker<'_>) -> meterline_kafka::Settings {
     let settings = meterline_kafka::Settings {
         brokers: raw.brokers.clone(),
-        properties: raw.properties.clone(),
+        properties: secrets::from_files(
+            &raw.properties,
+            known::PROPERTIES,
+            &secrets::PROPERTIES,
+            checker,
+        ),
         topic_prefix: raw.topic_prefix.clone(),
     };
     if let Err(error) = settings.check_properties() {
@@ -161,6 +167,8 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
         url: raw.url.clone(),
         user: raw.user.clone(),
         password: password(raw, checker),
+        ca_file: raw.ca_file.as_ref().map(PathBuf::from),
+        replication: replication(raw, checker),
         database: raw.database.clone(),
         request_timeout: checker.length("clickhouse.request_timeout", &raw.request_timeout),
         retention: Retention {
@@ -184,6 +192,10 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
                 "clickhouse.retention.dead_letters",
                 &raw.retention.dead_letters,
             ),
+            usage_events: checker.keep(
+                "clickhouse.retention.usage_events",
+                &raw.retention.usage_events,
+            ),
         },
     };
     if let Err(error) = settings.check() {
@@ -193,6 +205,11 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
             // A duration that cannot be read was refused already, with a better reason.
             SettingsError::Timeout => return settings,
             SettingsError::Url { reason } => ("clickhouse.url", reason),
+            SettingsError::Ca { .. } => ("clickhouse.ca_file", error.to_string()),
+            SettingsError::Cluster { .. } => ("clickhouse.cluster", error.to_string()),
+            SettingsError::Quorum { .. } | SettingsError::NoQuorum => {
+                ("clickhouse.insert_quorum", error.to_string())
+            }
             SettingsError::Keep { .. } => ("clickhouse.retention", error.to_string()),
         };
         checker.refuse(key, format!("cannot be used: {reason}"));
@@ -213,36 +230,19 @@ fn password(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Secret {
         (None, Some(file)) => file,
         (password, None) => return Secret::new(password.clone().unwrap_or_default()),
     };
-    match std::fs::read_to_string(file) {
-        Ok(text) if text.len() > SECRET_BYTES_MAX => {
-            checker.refuse(
-                KEY,
-                format!("names {file}, which is too large for a secret"),
-            );
-            Secret::default()
-        }
-        Ok(text) => Secret::new(text.strip_suffix('\n').unwrap_or(&text)),
-        Err(error) => {
-            checker.refuse(KEY, format!("names {file}, which cannot be read: {error}"));
-            Secret::default()
-        }
-    }
+    Secret::new(secrets::read(KEY, file, checker).unwrap_or_default())
 }
 
-fn checkpoint_url(text: &str, checker: &mut Checker<'_>) -> String {
-    let reason = match url::Url::parse(text) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            "must hold no user or password"
-        }
-        Ok(url) if url.scheme() == "file" && url.path() != "/" => return text.to_owned(),
-        Ok(url) if url.scheme() == "file" => {
-            "must name a folder, such as file:///var/lib/meterline"
-        }
-        Ok(_) => "must begin with file:// (other stores are not built in this version)",
-        Err(_) => "must be a URL, such as file:///var/lib/meterline",
-    };
-    checker.refuse("checkpoint.url", reason);
-    String::new()
+fn replication(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Replication {
+    let quorum = raw.insert_quorum.as_ref().and_then(|text| {
+        let parsed = text.parse().map_err(|e: meterline_clickhouse::SettingsError| e.to_string());
+        checker.take("clickhouse.insert_quorum", parsed)
+    });
+    Replication {
+        cluster: raw.cluster.clone(),
+        insert_quorum: quorum,
+        sequential_reads: raw.sequential_reads,
+    }
 }
 
 fn rollup(raw: &RawRollup, checker: &mut Checker<'_>) -> RollupSettings {
