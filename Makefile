@@ -28,6 +28,11 @@ check: ## Format, lints, docs, purity of the core, rules of form
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --quiet
 	tests/checks/purity
 	tests/checks/tidy
+	tests/checks/supply check
+
+.PHONY: sbom
+sbom: ## List what the command is made of (CycloneDX 1.6): target/sbom/meterline.cdx.json
+	tests/checks/supply sbom target/sbom/meterline.cdx.json
 
 .PHONY: bench
 bench: build ## Speed of the whole path beside a raw consumer, in one run
