@@ -6,21 +6,23 @@
 use args::Arguments;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use config::{LogFormat, Settings, Sources};
+use config::Sources;
 use failure::Failure;
 use output::note;
 use std::path::Path;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use telemetry::Traces;
 
 mod args;
 mod commands;
 mod config;
 mod failure;
 mod load;
+mod logging;
 mod output;
 mod progress;
 mod stop;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod units;
@@ -47,7 +49,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let loaded = config::load(&sources).map_err(|problems| {
         Failure::Usage(anyhow::Error::new(problems).context("the settings cannot be used"))
     })?;
-    start_logging(&loaded.settings);
+    let settings = &loaded.settings;
+    let instance = settings.instance.as_deref();
+    let traces = settings.telemetry.as_ref();
+    let traces = traces.map(|traces| Traces::start(traces, instance));
+    let traces = traces.transpose()?;
+    logging::start(settings, traces.as_ref());
     commands::run(arguments.command, &loaded, user_name())
 }
 
@@ -116,20 +123,4 @@ fn user_name() -> String {
     named
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// Logs go to standard error; results to standard output.
-fn start_logging(settings: &Settings) {
-    let filter = EnvFilter::new(&settings.log_level);
-    // A reader of the logs that went away must not stop the work.
-    let logs = tracing_subscriber::fmt()
-        .log_internal_errors(false)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => logs
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .init(),
-        LogFormat::Json => logs.json().init(),
-    }
 }
