@@ -112,6 +112,17 @@ pub struct Verdict {
     pub action: VerdictAction,
 }
 
+impl Verdict {
+    /// The offset after the last record that it says something of.
+    #[must_use]
+    pub fn speaks_until(&self) -> Offset {
+        match self.action {
+            VerdictAction::LogTimeUntil { until, .. } => until,
+            _ => self.offset + 1,
+        }
+    }
+}
+
 /// What a verdict says to do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +131,14 @@ pub enum VerdictAction {
     ContinueAt(Offset),
     /// Use this log time for the record instead of its append time.
     LogTime(LogTime),
+    /// Use this log time for every record from the verdict's offset to before `until` instead of
+    /// its append time: a topic that was set to `CreateTime` for an hour has thousands of them.
+    LogTimeUntil {
+        /// The first record that has its own append time again.
+        until: Offset,
+        /// The log time of all of them.
+        log_time: LogTime,
+    },
     /// Accept the partition count of now.
     Partitions(u32),
 }

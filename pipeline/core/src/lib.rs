@@ -22,5 +22,8 @@ pub mod position;
 pub mod quantity;
 pub mod reason;
 pub mod record;
+pub mod resolve;
+pub mod restate;
 pub mod runs;
 pub mod time;
+pub mod verdicts;

@@ -17,7 +17,6 @@ mod pace;
 mod record;
 mod report;
 mod thread;
-pub(crate) mod verdicts;
 
 pub(crate) use deliver::chain;
 pub(crate) use load::{Assignment, run};

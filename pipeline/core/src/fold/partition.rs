@@ -258,7 +258,7 @@ impl Partition {
                 self.position.offset = self.position.offset.max(*offset);
             }
             VerdictAction::Partitions(partitions) => self.partitions = *partitions,
-            VerdictAction::LogTime(_) => {}
+            VerdictAction::LogTime(_) | VerdictAction::LogTimeUntil { .. } => {}
         }
     }
 

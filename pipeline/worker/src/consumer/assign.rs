@@ -9,7 +9,7 @@ use super::gate::Gate;
 use super::leader_epoch;
 use super::place::{NotPlaced, Start, place};
 use super::queue::Queue;
-use super::slot::{Ended, Opened, STEADY, Slot, State, spawn};
+use super::slot::{self, Ended, Opened, STEADY, Slot, State, spawn};
 use crate::health::{Need, PartitionState};
 use crate::partition::{Assignment, Exit, Wake};
 use crate::shared::Edges;
@@ -161,7 +161,7 @@ impl Assigner {
             self.ended(consumer, ended, now);
         }
         self.threads.retain(|thread| !thread.is_finished());
-        self.look_for_verdicts(now);
+        self.look_for_decisions(now);
         self.place_due(consumer, now, false);
     }
 
@@ -199,21 +199,21 @@ impl Assigner {
 
     fn halt(&mut self, partition: u32, halt: &Halt, now: Instant) {
         let log_partition = self.edges.log_partition(partition);
-        let verdicts = self.edges.control.view().verdicts(&log_partition).len();
+        let decisions = slot::decisions(&self.edges.control.view(), &log_partition);
         let Some(slot) = self.slots.get_mut(&partition) else {
             return;
         };
         let name = halt.name();
-        slot.state = State::Halted { name, verdicts };
+        slot.state = State::Halted { name, decisions };
         let shared = &self.edges.shared;
         tracing::error!(
             topic = shared.topic,
             partition,
             halt = name,
             %halt,
-            "partition halted; it goes on after a verdict; `meterline resolve` comes with a later version"
+            "partition halted; `meterline resolve` says what to do"
         );
-        shared.metrics.stopped(partition, name, true);
+        shared.metrics.partitions().stopped(partition, name, true);
         shared.board.report(partition, slot.ticket, now, |status| {
             status.state = PartitionState::Halted;
             status.reason = Some(halt.to_string());
@@ -238,15 +238,16 @@ impl Assigner {
         });
     }
 
-    fn look_for_verdicts(&mut self, now: Instant) {
+    fn look_for_decisions(&mut self, now: Instant) {
         let view = self.edges.control.view();
         for (partition, slot) in &mut self.slots {
-            let State::Halted { name, verdicts } = slot.state else {
+            let State::Halted { name, decisions } = slot.state else {
                 continue;
             };
             let log_partition = self.edges.log_partition(*partition);
-            if view.verdicts(&log_partition).len() > verdicts {
-                self.edges.shared.metrics.stopped(*partition, name, false);
+            if slot::decisions(&view, &log_partition) > decisions {
+                let metrics = self.edges.shared.metrics.partitions();
+                metrics.stopped(*partition, name, false);
                 slot.state = State::Waiting(now);
             }
         }

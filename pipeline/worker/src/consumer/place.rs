@@ -1,12 +1,12 @@
 //! Where a partition is read from: its newest checkpoint that the verdicts allow, or the
 //! beginning of its adoption.
 
-use crate::partition::verdicts::{self, Standing};
 use crate::shared::Edges;
 use meterline_checkpoint::{Manifest, StoreError};
-use meterline_core::control::{Adoption, Verdict, VerdictAction, View};
+use meterline_core::control::{Adoption, Verdict, View};
 use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Offset, Stamp};
+use meterline_core::verdicts::{self, Standing};
 
 /// Where a partition begins in this process.
 pub(super) struct Start {
@@ -51,7 +51,7 @@ pub(super) async fn place(
     Ok(Start {
         adoption: adoption.clone(),
         manifest,
-        offset: first_record(verdicts, position),
+        offset: verdicts::first_record(verdicts, position),
     })
 }
 
@@ -83,51 +83,4 @@ fn failed(error: &StoreError) -> NotPlaced {
     error
         .halt()
         .map_or_else(|| NotPlaced::Later(error.chain()), NotPlaced::Halted)
-}
-
-/// The first record to read: verdicts at the very position may move it.
-fn first_record(verdicts: &[(Offset, Verdict)], mut position: Stamp) -> Offset {
-    while let Some(verdict) = verdicts::next(verdicts, position.epoch) {
-        if verdict.offset != position.offset {
-            break;
-        }
-        position.epoch += 1;
-        if let VerdictAction::ContinueAt(offset) = verdict.action {
-            position.offset = position.offset.max(offset);
-        }
-    }
-    position.offset
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use meterline_core::position::TopicId;
-    use meterline_core::time::LogTime;
-
-    #[test]
-    fn verdicts_at_the_position_move_the_first_record() {
-        let log_partition = LogPartition {
-            topic_id: TopicId(1),
-            partition: 0,
-        };
-        let verdict = |offset, action| {
-            let verdict = Verdict {
-                log_partition,
-                offset,
-                action,
-            };
-            (0, verdict)
-        };
-        let verdicts = [
-            verdict(5, VerdictAction::LogTime(LogTime(1))),
-            verdict(5, VerdictAction::ContinueAt(9)),
-            verdict(12, VerdictAction::ContinueAt(20)),
-        ];
-        let cases = [(0, 5, 9), (0, 4, 4), (1, 5, 9), (2, 9, 9), (2, 12, 20)];
-        for (epoch, offset, expected) in cases {
-            let found = first_record(&verdicts, Stamp { epoch, offset });
-            assert_eq!(found, expected, "({epoch}, {offset})");
-        }
-    }
 }

@@ -4,6 +4,8 @@ use super::gate::Gate;
 use super::place::Start;
 use crate::partition::{self, Assignment, Exit, Wake};
 use crossbeam_channel::Sender;
+use meterline_core::control::View;
+use meterline_core::position::LogPartition;
 use meterline_kafka::Backoff;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,8 +31,11 @@ pub(super) enum State {
         wake: Sender<Wake>,
         since: Instant,
     },
-    /// It waits for a verdict beyond those that were there.
-    Halted { name: &'static str, verdicts: usize },
+    /// It waits for a decision on it, an adoption or a verdict, beyond those that were there.
+    Halted {
+        name: &'static str,
+        decisions: usize,
+    },
 }
 
 pub(super) struct Slot {
@@ -70,4 +75,9 @@ pub(super) fn spawn(assignment: Assignment, end: &Sender<Ended>) -> Option<JoinH
             None
         }
     }
+}
+
+/// How many decisions in force end halts of the partition: its adoption and its verdicts.
+pub(super) fn decisions(view: &View, log_partition: &LogPartition) -> usize {
+    usize::from(view.adoption(log_partition).is_some()) + view.verdicts(log_partition).len()
 }

@@ -26,8 +26,8 @@ const GARBAGE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// were loaded together do not look together. Not an interval: a partition may never stay so long.
 const FIRST_GARBAGE: Duration = Duration::from_secs(60);
 
-/// While a checkpoint is under way, this many times the records of one may be folded: enough for
-/// a store that is slow for a while, and a bound of the ids in memory.
+/// This many times the records of a checkpoint may be folded since the last one was cut: enough
+/// for a store that is slow for a while, and a bound of the ids in memory.
 const LATE_FACTOR: u64 = 2;
 
 /// Checkpoints of one partition.
@@ -151,12 +151,12 @@ impl Thread {
         position.saturating_sub(self.checkpointing.cut_at)
     }
 
-    /// Whether a checkpoint takes so long that the ids which wait for the next one fill the
-    /// memory: it waits for rows that ClickHouse does not take, or for the store.
+    /// Whether the ids that wait for the next checkpoint fill the memory: the one under way waits
+    /// for rows that ClickHouse does not take, or for the store; or none can begin, because days
+    /// and months of the epoch before are not acknowledged yet.
     pub(super) fn is_checkpoint_late(&self) -> bool {
         let records = self.edges.shared.settings.rollup.checkpoint_records;
-        self.checkpointing.under_way.is_some()
-            && self.folded_since_cut() >= records.saturating_mul(LATE_FACTOR)
+        self.folded_since_cut() >= records.saturating_mul(LATE_FACTOR)
     }
 
     /// Whether nothing is left to make durable.
@@ -176,6 +176,8 @@ impl Thread {
             ids,
             buckets,
         } = self.partition.cut_checkpoint(levels);
+        let took = now.elapsed();
+        self.edges.shared.metrics.work().checkpoint_cut(took);
         self.checkpointing.cut_at = at.offset;
         self.checkpointing.under_way = Some(UnderWay {
             started: now,
@@ -245,7 +247,7 @@ impl Thread {
         self.checkpointing.newest = Some((under_way.at, now));
         self.checkpointing.keep = Some(keep(&under_way.header));
         let took = now.saturating_duration_since(under_way.started);
-        self.edges.shared.metrics.checkpointed(took);
+        self.edges.shared.metrics.work().checkpointed(took);
         tracing::debug!(
             topic = self.edges.shared.topic,
             partition = self.log_partition.partition,

@@ -9,6 +9,7 @@ use super::thread::Thread;
 use crate::health::Need;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
+use meterline_core::verdicts;
 use meterline_kafka::TopicDescription;
 use std::time::{Duration, Instant};
 
@@ -185,7 +186,8 @@ impl Thread {
 
     /// Compares the topic as it is now with what the partition was adopted as.
     pub(super) fn check_topic(&mut self, now: Option<&TopicDescription>) -> Result<(), Exit> {
-        let partitions = self.partition.header().partitions;
+        let verdicts = self.view.verdicts(&self.log_partition);
+        let partitions = verdicts::partitions(verdicts, self.partition.header().partitions);
         judge_topic(now, self.edges.topic_id, partitions).map_err(Exit::Halted)
     }
 }

@@ -6,18 +6,20 @@
 use super::idle::Refused;
 use super::record::{HeldRecord, RawRecord};
 use super::thread::Thread;
-use super::{Exit, verdicts};
+use super::Exit;
 use crate::consumer::QUEUE_WAIT;
 use crate::health::Need;
 use crate::shared::clock;
 use meterline_control::ControlError;
-use meterline_core::control::VerdictAction;
+use meterline_core::control::{Verdict, VerdictAction};
 use meterline_core::fold::Outcome;
 use meterline_core::halt::{Halt, Refusal, Stall};
 use meterline_core::position::{Offset, Stamp};
 use meterline_core::record::Placement;
 use meterline_core::time::{LogTime, Millis};
+use meterline_core::verdicts;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,23 +46,44 @@ pub(super) struct Waiting {
 }
 
 /// What the partition knows of verdicts on it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rulings {
     /// Offset of the verdict that it meets next.
     pub(super) next: Option<Offset>,
     /// The log time that a verdict gives to the next record.
-    pub(super) log_time: Option<LogTime>,
+    log_time: Option<LogTime>,
+    /// Records whose log time a verdict gives, in the order of the control log: of ranges that
+    /// overlap the last one counts, whether they were met one by one or loaded together.
+    log_times: Vec<(Range<Offset>, LogTime)>,
     /// Records before this are skipped, because a verdict says so.
     pub(super) skip_before: Offset,
 }
 
 impl Rulings {
     /// What a verdict means for the records to come.
-    pub(super) fn apply(&mut self, action: &VerdictAction) {
-        match action {
-            VerdictAction::ContinueAt(offset) => self.skip_before = *offset,
-            VerdictAction::LogTime(log_time) => self.log_time = Some(*log_time),
+    pub(super) fn apply(&mut self, verdict: &Verdict) {
+        match verdict.action {
+            VerdictAction::ContinueAt(offset) => self.skip_before = offset,
+            VerdictAction::LogTime(log_time) => self.log_time = Some(log_time),
+            VerdictAction::LogTimeUntil { until, log_time } => {
+                self.log_times.push((verdict.offset..until, log_time));
+            }
             VerdictAction::Partitions(_) => {}
+        }
+    }
+
+    /// The log time that a verdict gives to the record at `offset`.
+    fn log_time_at(&self, offset: Offset) -> Option<LogTime> {
+        let ranges = self.log_times.iter().rev();
+        let mut given = ranges.filter(|(range, _)| range.contains(&offset));
+        self.log_time.or_else(|| given.next().map(|(_, at)| *at))
+    }
+
+    /// The record at `offset` was folded: what was said of it is spent.
+    fn spend(&mut self, offset: Offset) {
+        self.log_time = None;
+        if !self.log_times.is_empty() {
+            self.log_times.retain(|(range, _)| range.end > offset + 1);
         }
     }
 }
@@ -75,16 +98,23 @@ impl Thread {
         };
         let clock = clock();
         let mut timeout = QUEUE_WAIT;
+        let mut began = None;
         for _ in 0..BATCH {
             if gate.is_closed() || self.waiting.is_some() {
                 break;
             }
             match queue.poll(timeout) {
                 None => break,
-                Some(Ok(record)) => self.take(&record, clock)?,
+                Some(Ok(record)) => {
+                    began.get_or_insert_with(Instant::now);
+                    self.take(&record, clock)?;
+                }
                 Some(Err(error)) => self.queue_failed(&error)?,
             }
             timeout = Duration::ZERO;
+        }
+        if let Some(began) = began {
+            self.edges.shared.metrics.work().batch(began.elapsed());
         }
         Ok(())
     }
@@ -208,7 +238,8 @@ impl Thread {
     fn stalled(&self, offset: Offset, stall: &Stall) {
         let shared = &self.edges.shared;
         if matches!(stall, Stall::Lookup(_)) {
-            shared.metrics.lookup_failed(self.log_partition.partition);
+            let partitions = shared.metrics.partitions();
+            partitions.lookup_failed(self.log_partition.partition);
         }
         let epoch = self.partition.position().epoch;
         let partition = self.log_partition.partition;
@@ -239,7 +270,7 @@ impl Thread {
         }
         let record = raw.to_fold(append_time, placement);
         let outcome = self.partition.step(&record, &self.runs)?;
-        self.rulings.log_time = None;
+        self.rulings.spend(raw.offset);
         self.leader_epoch = raw.leader_epoch;
         if let Outcome::Rejected(rejection) = outcome {
             let stamp = Stamp {
@@ -256,7 +287,7 @@ impl Thread {
 
     /// The append time that counts: the broker's, checked by this machine's clock, or a verdict's.
     fn append_time(&self, raw: &RawRecord<'_>, clock: LogTime) -> Result<LogTime, Refusal> {
-        if let Some(log_time) = self.rulings.log_time {
+        if let Some(log_time) = self.rulings.log_time_at(raw.offset) {
             return Ok(log_time);
         }
         let append_time = raw.append_time.ok_or_else(|| {
@@ -287,7 +318,7 @@ impl Thread {
                 return Err(Exit::Again(format!("a verdict on offset {at} was found")));
             }
             self.partition.apply_verdict(&verdict.action);
-            self.rulings.apply(&verdict.action);
+            self.rulings.apply(verdict);
             let (partition, epoch) = (self.log_partition.partition, position.epoch + 1);
             let (offset, action) = (verdict.offset, &verdict.action);
             tracing::info!(partition, offset, epoch, ?action, "verdict applied");

@@ -11,7 +11,7 @@ use super::intake::Rulings;
 use super::ledger::{Ledger, Mark};
 use super::letters::Letters;
 use super::thread::Thread;
-use super::{Exit, Wake, chain, verdicts};
+use super::{Exit, Wake, chain};
 use crate::consumer::{Context, Gate};
 use crate::health::Need;
 use crate::shared::Edges;
@@ -23,6 +23,7 @@ use meterline_core::fold::{Header, Partition};
 use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::time::{EventTime, Millis};
+use meterline_core::verdicts;
 use rdkafka::consumer::BaseConsumer;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -62,6 +63,7 @@ pub(crate) fn run(assignment: Assignment) -> Exit {
 }
 
 fn load(assignment: Assignment) -> Result<Thread, Exit> {
+    let began = Instant::now();
     let edges = Arc::clone(&assignment.edges);
     let view = read_decisions(&edges)?;
     let (mut partition, runs) = match &assignment.manifest {
@@ -72,7 +74,7 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
         ),
     };
     let rulings = apply_verdicts(&mut partition, &view, assignment.log_partition)?;
-    check_log(&assignment, &partition)?;
+    check_log(&assignment, &view, &partition)?;
     // A verdict that moved the position says nothing of who appended the record before it.
     let manifest = assignment.manifest.as_ref();
     let manifest = manifest.filter(|m| m.header.position == partition.position().offset);
@@ -81,6 +83,9 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     let now = Instant::now();
     let rollup = &edges.shared.settings.rollup;
     let levels_to = header.as_ref().map_or(partition.position(), levels_to);
+    edges.shared.metrics.work().loaded(began.elapsed());
+    let partitions = edges.shared.metrics.partitions();
+    partitions.loaded(assignment.log_partition.partition);
     tracing::info!(
         topic = edges.shared.topic,
         partition = assignment.log_partition.partition,
@@ -226,21 +231,21 @@ fn apply_verdicts(
     let all = view.verdicts(&log_partition);
     verdicts::check_order(all).map_err(Exit::Halted)?;
     let mut rulings = Rulings::default();
-    verdicts::unspent(all, partition.position()).for_each(|v| rulings.apply(&v.action));
+    verdicts::unspent(all, partition.position()).for_each(|v| rulings.apply(v));
     while let Some(verdict) = verdicts::next(all, partition.position().epoch) {
         rulings.next = Some(verdict.offset);
         if verdict.offset != partition.position().offset {
             return Ok(rulings);
         }
         partition.apply_verdict(&verdict.action);
-        rulings.apply(&verdict.action);
+        rulings.apply(verdict);
     }
     rulings.next = None;
     Ok(rulings)
 }
 
 /// Checks the topic and the log's bounds, once the brokers answer.
-fn check_log(assignment: &Assignment, partition: &Partition) -> Result<(), Exit> {
+fn check_log(assignment: &Assignment, view: &View, partition: &Partition) -> Result<(), Exit> {
     let edges = &assignment.edges;
     let shared = &edges.shared;
     let failed = |error: meterline_kafka::Error| {
@@ -250,7 +255,8 @@ fn check_log(assignment: &Assignment, partition: &Partition) -> Result<(), Exit>
     };
     let described = edges.admin.describe_topic(&shared.topic, ANSWER);
     let described = described.map_err(failed)?;
-    let partitions = partition.header().partitions;
+    let verdicts = view.verdicts(&assignment.log_partition);
+    let partitions = verdicts::partitions(verdicts, partition.header().partitions);
     // A broker that has just started does not know all topics yet; the watch tells of one that
     // stays missing.
     let unknown = || Exit::Again(format!("the brokers know no topic {}", shared.topic));
@@ -264,7 +270,8 @@ fn check_log(assignment: &Assignment, partition: &Partition) -> Result<(), Exit>
     if assignment.manifest.is_none() && position < low {
         return Err(Exit::Halted(Halt::NoCheckpoint(format!(
             "there is no checkpoint of partition {number}, and its log begins at {low}, not at \
-             its adoption's offset {position}; bring the checkpoint store back"
+             its adoption's offset {position}; bring the checkpoint store back, or see `meterline \
+             checkpoint repair`"
         ))));
     }
     judge_bounds(position, low, high).map_err(Exit::Halted)
