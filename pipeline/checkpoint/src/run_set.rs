@@ -50,6 +50,12 @@ impl RunSet {
         self.0.runs.iter().map(|run| run.file().clone()).collect()
     }
 
+    /// Memory that the filters of the runs take, in bytes.
+    #[must_use]
+    pub fn filter_bytes(&self) -> usize {
+        self.0.runs.iter().map(RunFile::filter_bytes).sum()
+    }
+
     /// The newest state of every day and month bucket whose version is at least `version`
     /// ([`meterline_core::position::Stamp::version`]), sorted by window and key.
     ///

@@ -3,7 +3,10 @@
 //! Ready means progress, not merely alive. Everything that writes here does so about once a
 //! second; nothing that decides a result reads here.
 
-use serde::{Deserialize, Serialize};
+mod status;
+
+pub use status::{PartitionState, PartitionStatus, StatusReport};
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +37,28 @@ pub(crate) enum Need {
 }
 
 impl Need {
+    /// All that the process may need.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Kafka,
+        Self::ClickHouse,
+        Self::Control,
+        Self::Checkpoints,
+        Self::Runs,
+        Self::Manifests,
+    ];
+
+    /// The name in metrics.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::ClickHouse => "clickhouse",
+            Self::Control => "control",
+            Self::Checkpoints => "checkpoints",
+            Self::Runs => "runs",
+            Self::Manifests => "manifests",
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
@@ -44,73 +69,6 @@ impl Need {
             Self::Manifests => "checkpoint manifests",
         }
     }
-}
-
-/// What a partition does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartitionState {
-    /// Its state is being read from the checkpoint store, or waits for that.
-    #[default]
-    Loading,
-    /// It folds records, or waits for some at the log's end.
-    Running,
-    /// It takes no records until what it has is flushed.
-    Paused,
-    /// It waits at one record; this ends by itself.
-    Stalled,
-    /// It stopped; a person must decide.
-    Halted,
-    /// It was taken away and writes what it has.
-    Draining,
-}
-
-/// One partition, as `GET /status` shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct PartitionStatus {
-    /// The partition's number.
-    pub partition: u32,
-    /// What it does.
-    pub state: PartitionState,
-    /// Why it does not run; for halts and stalls beginning with their name.
-    pub reason: Option<String>,
-    /// Number of verdicts applied.
-    pub epoch: u16,
-    /// The next record to fold.
-    pub position: u64,
-    /// The log's end, as it was last asked for.
-    pub log_end: Option<u64>,
-    /// Records from the position to the log's end.
-    pub lag_records: u64,
-    /// Running maximum of append times: milliseconds since 1970-01-01 UTC.
-    pub log_time: i64,
-    /// Hours that end at or before this are sealed: microseconds since 1970-01-01 UTC.
-    pub sealed_to: i64,
-    /// Hour rows, totals and dead letters are acknowledged up to here.
-    pub complete_to: u64,
-    /// Day and month rows are acknowledged up to here.
-    pub levels_to: u64,
-    /// Catalog version in force.
-    pub catalog_version: u32,
-    /// Position of the newest checkpoint that this process knows.
-    pub checkpoint_offset: Option<u64>,
-    /// Seconds since that checkpoint was written or loaded.
-    pub checkpoint_age_seconds: Option<u64>,
-}
-
-/// A worker process, as `GET /status` shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// The process's name.
-    pub instance: String,
-    /// Its consumer group.
-    pub group: String,
-    /// The usage topic.
-    pub topic: String,
-    /// Why the process is not ready; empty where it is.
-    pub problems: Vec<String>,
-    /// The partitions that it owns.
-    pub partitions: Vec<PartitionStatus>,
 }
 
 #[derive(Debug)]
@@ -222,6 +180,15 @@ impl Board {
         let mut inner = self.lock();
         let entry = inner.failing.entry(need);
         entry.or_insert_with(|| (now, String::new())).1 = why.to_owned();
+    }
+
+    /// What does not answer, and for how long.
+    pub(crate) fn failing(&self, now: Instant) -> Vec<(Need, Duration)> {
+        let inner = self.lock();
+        let failing = inner.failing.iter();
+        failing
+            .map(|(need, (since, _))| (*need, now.saturating_duration_since(*since)))
+            .collect()
     }
 
     /// The partition was assigned; the ticket marks what this assignment reports.

@@ -85,7 +85,8 @@ async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.metrics.encode())
+    let text = shared.metrics.scrape(&shared.board, Instant::now());
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {

@@ -32,6 +32,11 @@ impl RunFile {
         &self.0.reference
     }
 
+    /// Memory that its filters take, in bytes.
+    pub(crate) fn filter_bytes(&self) -> usize {
+        self.0.filters.len()
+    }
+
     /// Opens a run and reads its directory and filters.
     pub(crate) fn open(path: &Path, reference: FileRef) -> Result<Self, StoreError> {
         let failed = |source: std::io::Error| StoreError::Io {

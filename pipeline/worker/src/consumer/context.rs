@@ -2,12 +2,14 @@
 
 use super::assign::Assigner;
 use crate::health::Need;
+use crate::metrics::Rebalance;
 use crate::shared::Shared;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,10 +57,25 @@ impl ConsumerContext for Context {
             return;
         };
         let partitions = partitions(list);
+        let work = self.shared.metrics.work();
         match code {
-            Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => assigner.assigned(consumer, &partitions),
-            Code::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => assigner.revoked(consumer, &partitions),
-            _ => tracing::error!(?code, "a rebalance failed"),
+            Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                work.rebalanced(Rebalance::Assigned);
+                assigner.assigned(consumer, &partitions);
+            }
+            Code::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                let is_lost = consumer.assignment_lost();
+                work.rebalanced(if is_lost {
+                    Rebalance::Lost
+                } else {
+                    Rebalance::Revoked
+                });
+                assigner.revoked(consumer, &partitions);
+            }
+            _ => {
+                work.rebalanced(Rebalance::Failed);
+                tracing::error!(?code, "a rebalance failed");
+            }
         }
     }
 }
@@ -77,6 +94,10 @@ impl ClientContext for Context {
                 tracing::debug!(facility, line, "kafka client");
             }
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.shared.metrics.client(&statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

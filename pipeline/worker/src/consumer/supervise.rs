@@ -4,6 +4,7 @@ use super::assign::{Assigner, JOINING};
 use super::context::Context;
 use super::watch::Watch;
 use crate::health::Need;
+use crate::metrics::STATISTICS_INTERVAL;
 use crate::settings::Settings;
 use crate::shared::Edges;
 use rdkafka::ClientConfig;
@@ -77,6 +78,7 @@ pub(crate) fn run(edges: &Arc<Edges>, stop: &AtomicBool) -> Result<(), ConsumerE
 fn config(settings: &Settings) -> ClientConfig {
     let rollup = &settings.rollup;
     let session = rollup.session_timeout.as_millis();
+    let statistics = STATISTICS_INTERVAL;
     let mut config = settings.kafka.consumer_config(&settings.group);
     config
         .set("client.id", &settings.instance)
@@ -86,6 +88,7 @@ fn config(settings: &Settings) -> ClientConfig {
             "queued.max.messages.kbytes",
             rollup.fetch_ahead_kib.to_string(),
         )
+        .set("statistics.interval.ms", statistics.as_millis().to_string())
         // Every message is handled before the next is taken, so this only bounds a stuck process.
         .set("max.poll.interval.ms", session.max(300_000).to_string());
     config

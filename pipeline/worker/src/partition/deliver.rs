@@ -172,7 +172,8 @@ impl Courier {
 
     fn flushed(&self, lane: Lane, rows: usize, started: Instant) {
         let took = started.elapsed();
-        self.edges.shared.metrics.flushed(lane.name(), rows, took);
+        let work = self.edges.shared.metrics.work();
+        work.flushed(lane.name(), rows, took);
         self.tell(Wake::Flushed(lane));
     }
 
@@ -193,7 +194,11 @@ impl Courier {
         let mut backoff = Backoff::new();
         let mut logged: Option<Instant> = None;
         loop {
-            let failure = match attempt().await {
+            let began = Instant::now();
+            let result = attempt().await;
+            let work = shared.metrics.work();
+            work.attempted(need, what, began.elapsed(), result.is_err());
+            let failure = match result {
                 Ok(value) => {
                     shared.board.works(need);
                     if logged.is_some() {
@@ -204,7 +209,6 @@ impl Courier {
                 Err(failure) => failure,
             };
             shared.board.fails(need, &failure.text, Instant::now());
-            shared.metrics.flush_failed(what);
             if logged.is_none_or(|at| at.elapsed() >= REMIND) {
                 let error = failure.text.as_str();
                 tracing::warn!(

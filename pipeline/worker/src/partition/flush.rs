@@ -99,7 +99,9 @@ impl Thread {
         let shared = &self.edges.shared;
         let percent = shared.settings.rollup.flush_share_percent;
         let share = Percent::split(percent, shared.board.owned());
-        let cost = flush_cost(started.elapsed(), rows);
+        let took = started.elapsed();
+        shared.metrics.work().cut(lane.name(), took);
+        let cost = flush_cost(took, rows);
         self.rhythm.lanes[lane as usize].ran(now, cost, share);
     }
 

@@ -41,12 +41,13 @@ impl Thread {
             lag_records = end.saturating_sub(position.offset);
         });
         let reading = self.reading(lag_records, now);
-        shared.metrics.read(partition, &reading);
+        let metrics = shared.metrics.partitions();
+        metrics.read(partition, &reading);
         let is_stalled = state == PartitionState::Stalled;
-        shared.metrics.stopped(partition, "stalled", is_stalled);
-        shared.metrics.stopped(partition, "paused", self.is_paused);
+        metrics.stopped(partition, "stalled", is_stalled);
+        metrics.stopped(partition, "paused", self.is_paused);
         let counters = self.partition.counters();
-        shared.metrics.count(partition, &self.reported, &counters);
+        metrics.count(partition, &self.reported, &counters);
         self.reported = counters;
     }
 
@@ -86,6 +87,7 @@ impl Thread {
         } else {
             since(self.ledger.complete_log_time(), clock)
         };
+        let files = self.runs.files();
         Reading {
             position: position.offset,
             complete_to: self.ledger.complete_to().offset,
@@ -98,8 +100,13 @@ impl Thread {
             log_time_age,
             freshness,
             unflushed: self.partition.unflushed(),
+            letters_bytes: self.letters.bytes(),
             checkpoint_age: self.checkpointing.age(now).unwrap_or_default(),
             checkpoint_offset: self.checkpointing.offset().unwrap_or_default(),
+            checkpoint_files: files.len(),
+            checkpoint_bytes: files.iter().map(|file| file.length).sum(),
+            checkpoint_ids: files.iter().map(|file| file.ids).sum(),
+            filter_bytes: self.runs.filter_bytes(),
         }
     }
 }

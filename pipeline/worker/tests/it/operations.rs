@@ -26,7 +26,7 @@ async fn a_worker_waits_for_its_catalog_and_says_so() {
     site.settled().await;
     eventually("the metrics count the events", async || {
         let (_, metrics) = worker.get("/metrics").await;
-        metrics.contains("records_total{partition=\"0\",kind=\"accepted\"} 495")
+        metrics.contains("records_total{partition=\"0\",outcome=\"accepted\"} 495")
     })
     .await;
     worker.stop().await;
