@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p meterline-checkpoint`
 
-use meterline_checkpoint::{Entries, Keep, RunSet, Store};
+use meterline_checkpoint::{Entries, Keep, RunSet, Store, StoreSettings};
 use meterline_core::bucket::Bucket;
 use meterline_core::hash::Identity;
 use meterline_core::position::Stamp;
@@ -18,7 +18,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("file://{}", folder.path().display());
-    let store = Store::open(&url, None).expect("a store");
+    let store = Store::open(&StoreSettings::new(&url)).expect("a store");
     let mut set = RunSet::default();
     for run in 0..8 {
         let (ids, buckets) = (ids(run), buckets(run));

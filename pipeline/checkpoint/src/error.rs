@@ -18,6 +18,26 @@ pub enum StoreError {
         /// Why not, and what to give instead.
         reason: &'static str,
     },
+    /// An option that this kind of store does not take. Its value may be a secret.
+    #[error("option `{key}` cannot be set: {reason}")]
+    Option {
+        /// The option.
+        key: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// An object store without a local folder for copies of its runs.
+    #[error("`checkpoint.cache` must name a local folder for copies of the object store's runs")]
+    NoCache,
+    /// The store takes a second object under a name that was to be written once.
+    #[error(
+        "`{object}` was written twice: the store ignores put-if-absent (`If-None-Match: *`), \
+         without which two workers can make two identity keys; use a store that has it"
+    )]
+    NoPutIfAbsent {
+        /// The object's path in the store.
+        object: String,
+    },
     /// The store refused or failed an action on one object.
     #[error("failed to {action} `{object}` in the checkpoint store")]
     Object {
@@ -146,9 +166,12 @@ impl StoreError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Url { .. } | Self::IdentityKey { .. } | Self::UnknownFormat { .. } => {
-                Fault::Operator
-            }
+            Self::Url { .. }
+            | Self::Option { .. }
+            | Self::NoCache
+            | Self::NoPutIfAbsent { .. }
+            | Self::IdentityKey { .. }
+            | Self::UnknownFormat { .. } => Fault::Operator,
             Self::Object { .. }
             | Self::Io { .. }
             | Self::Damaged { .. }
@@ -164,7 +187,11 @@ impl StoreError {
             Self::Divergence { .. } | Self::IdentityKey { .. } | Self::UnknownFormat { .. } => {
                 Next::Halt
             }
-            Self::Url { .. } | Self::TooLong { .. } => Next::Stop,
+            Self::Url { .. }
+            | Self::Option { .. }
+            | Self::NoCache
+            | Self::NoPutIfAbsent { .. }
+            | Self::TooLong { .. } => Next::Stop,
             // Damage is repaired from outside, and is looked for again until it is.
             Self::Object { .. }
             | Self::Io { .. }

@@ -14,6 +14,7 @@ mod manifest;
 mod merge;
 mod run;
 mod run_set;
+mod settings;
 mod store;
 
 pub use error::{Fault, Next, StoreError};
@@ -21,7 +22,8 @@ pub use manifest::{FileRef, MANIFEST_FORMAT, Manifest, Writer};
 pub use merge::{Keep, Merged};
 pub use run::RunFile;
 pub use run_set::RunSet;
-pub use store::{Entries, Garbage, Store};
+pub use settings::StoreSettings;
+pub use store::{Entries, Garbage, Inspected, Orphans, Problem, Store};
 
 #[cfg(test)]
 mod tests;

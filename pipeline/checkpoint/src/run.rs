@@ -42,6 +42,7 @@ mod writer;
 
 pub(crate) use directory::Entry;
 pub(crate) use file::Cursor;
+pub(crate) use file::OpenRun;
 pub use file::RunFile;
 pub(crate) use filter::bucket_key;
 pub(crate) use writer::{RunWriter, WriteFailed, Written};

@@ -7,25 +7,37 @@
 //! spool/<random>.run                                             runs being written
 //! ```
 //!
+//! A local store is read in place. Of any other, runs are written and read through a local folder
+//! (`checkpoint.cache`) with `files` and `spool` of the same layout.
+//!
 //! A manifest is published after its runs are durable, so what it names was there; whoever reads
 //! it checks again. Two owners of one partition can write here at once: names are content hashes
 //! or hold a random writer, and nothing that a manifest names is ever changed. The store refuses
 //! to guess: without the right identity key, or with a format it does not know, nothing is loaded.
 
+mod backend;
+mod cache;
 mod garbage;
 mod identity_key;
+mod inspect;
 mod manifests;
+mod transfer;
 
 pub use garbage::Garbage;
+pub use inspect::{Inspected, Orphans, Problem};
 
 use crate::error::StoreError;
 use crate::manifest::{FileRef, Manifest, Writer};
 use crate::merge::{self, Keep, Merged};
 use crate::run::{Entry, RunFile, RunWriter, WriteFailed, Written};
 use crate::run_set::RunSet;
+use crate::settings::StoreSettings;
+use backend::Backend;
+use cache::Cache;
+use futures::{StreamExt, TryStreamExt};
+use manifests::failed;
 use meterline_core::hash::IdentityKey;
 use meterline_core::runs::{BucketEntry, IdEntry};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::cmp::Reverse;
@@ -34,10 +46,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
-use url::Url;
 
 /// Runs that are being written: what lies here for a day was left by a process that died.
 const SPOOL: &str = "spool";
+
+/// Runs of one checkpoint that are opened, and fetched where needed, at once: several hide the
+/// latency of an object store, few bound the memory of their parts.
+const OPENED_AT_ONCE: usize = 4;
 
 /// What a run of tier 0 is written from: cheap to clone, so that a write that failed can be tried
 /// again without a copy.
@@ -51,39 +66,39 @@ pub struct Store(Arc<Opened>);
 #[derive(Debug)]
 struct Opened {
     objects: Arc<dyn ObjectStore>,
-    /// The folder that the objects lie in, to read and spool runs without copying them.
+    /// The folder that runs are read from and spooled in: the store's own where it is local.
     folder: PathBuf,
+    /// Copies of runs in that folder; `None` where they are the objects themselves.
+    cache: Option<Cache>,
     identity_key: OnceCell<IdentityKey>,
 }
 
 impl Store {
-    /// Opens the store at a URL: `file:///absolute/folder`, made where it is missing.
+    /// Opens the store of these settings; a local folder is made where it is missing.
     ///
-    /// The second argument is the folder that runs of a store without local files will be brought
-    /// to; local stores are read in place and leave it alone.
+    /// Nothing is asked of an object store: that it is away shows in the first call.
     ///
     /// # Errors
-    /// [`StoreError::Url`] for other schemes, [`StoreError::Io`] where the folder cannot be made.
-    pub fn open(url: &str, _cache: Option<PathBuf>) -> Result<Self, StoreError> {
-        let folder = local_folder(url)?;
-        let failed = |source| StoreError::Io {
+    /// Settings that cannot be used, and [`StoreError::Io`] where a folder cannot be made.
+    pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let backend = Backend::open(settings)?;
+        let spool = backend.folder.join(SPOOL);
+        std::fs::create_dir_all(&spool).map_err(|source| StoreError::Io {
             action: "make checkpoint folder",
-            path: folder.clone(),
+            path: spool,
             source,
-        };
-        std::fs::create_dir_all(folder.join(SPOOL)).map_err(failed)?;
-        let objects = LocalFileSystem::new_with_prefix(&folder)
-            .map_err(|source| StoreError::Object {
-                action: "open",
-                object: url.to_owned(),
-                source,
-            })?
-            // Without this a manifest could survive a power cut that its runs did not.
-            .with_fsync(true);
-        let (objects, identity_key) = (Arc::new(objects), OnceCell::new());
+        })?;
+        let Backend {
+            objects,
+            folder,
+            is_local,
+        } = backend;
+        let cache = (!is_local).then(|| Cache::new(&folder, settings.cache_bytes));
+        let identity_key = OnceCell::new();
         Ok(Self(Arc::new(Opened {
             objects,
             folder,
+            cache,
             identity_key,
         })))
     }
@@ -112,15 +127,32 @@ impl Store {
                 reason: "its ids were hashed with another key than the store's",
             });
         }
-        let store = self.clone();
-        let files = manifest.files.clone();
-        let open_all = move || {
-            let runs = files
-                .into_iter()
-                .map(|file| RunFile::open(&store.local_path(&file), file));
-            runs.collect::<Result<Vec<_>, _>>().map(RunSet::of)
+        let opening: Vec<_> = manifest
+            .files
+            .iter()
+            .map(|file| self.open_run(file))
+            .collect();
+        let opening = futures::stream::iter(opening).buffered(OPENED_AT_ONCE);
+        opening.try_collect().await.map(RunSet::of)
+    }
+
+    /// Opens one run; brings it here first where it lies in an object store.
+    async fn open_run(&self, file: &FileRef) -> Result<RunFile, StoreError> {
+        let Some(cache) = &self.0.cache else {
+            return self.open_in_place(file.clone()).await;
         };
-        blocking("open the runs of a checkpoint", open_all).await
+        if !cache.has(file).await? {
+            let spooled = self.spool_path();
+            let object = ObjectPath::from(file.path());
+            transfer::download(&self.0.objects, &object, file, spooled.clone()).await?;
+            cache.keep(spooled, file).await?;
+        }
+        cache.open(file.clone()).await
+    }
+
+    async fn open_in_place(&self, file: FileRef) -> Result<RunFile, StoreError> {
+        let path = self.0.folder.join(file.path());
+        blocking("open a run", move || RunFile::open(&path, file)).await
     }
 
     /// Merges the runs that [`RunSet::merge_plan`] names; `None` where it names none.
@@ -147,50 +179,45 @@ impl Store {
         tier: u8,
         fill: impl FnOnce(&mut RunWriter<File>) -> Result<(), WriteFailed> + Send + 'static,
     ) -> Result<RunFile, StoreError> {
-        let spooled = format!("{SPOOL}/{}.run", Writer::random());
-        let path = self.0.folder.join(&spooled);
+        let spooled = self.spool_path();
+        let path = spooled.clone();
         let written = blocking("write a run", move || write_file(&path, fill)).await?;
-        let reference = reference(&written, tier);
-        self.0
-            .objects
-            .rename(
-                &ObjectPath::from(spooled),
-                &ObjectPath::from(reference.path()),
-            )
-            .await
-            .map_err(|source| StoreError::Object {
-                action: "store run",
-                object: reference.path(),
-                source,
-            })?;
-        let path = self.local_path(&reference);
-        blocking("open a run", move || RunFile::open(&path, reference)).await
+        let file = reference(&written, tier);
+        match &self.0.cache {
+            None => self.move_from_spool(&spooled, file).await,
+            Some(cache) => self.store_spooled(cache, spooled, file).await,
+        }
     }
 
-    fn local_path(&self, file: &FileRef) -> PathBuf {
-        self.0.folder.join(file.path())
+    async fn move_from_spool(&self, spooled: &Path, file: FileRef) -> Result<RunFile, StoreError> {
+        let name = spooled.file_name().unwrap_or_default().to_string_lossy();
+        let from = ObjectPath::from_iter([SPOOL, &name]);
+        let to = ObjectPath::from(file.path());
+        let moved = self.0.objects.rename(&from, &to).await;
+        moved.map_err(|source| failed("store run", &to, source))?;
+        self.open_in_place(file).await
     }
-}
 
-fn local_folder(url: &str) -> Result<PathBuf, StoreError> {
-    let refused = |url: &str, reason| StoreError::Url {
-        url: url.to_owned(),
-        reason,
-    };
-    let Ok(parsed) = Url::parse(url) else {
-        return Err(refused(
-            url,
-            "it is no URL; give `file:///` and an absolute folder",
-        ));
-    };
-    if parsed.scheme() != "file" {
-        // A cloud store's URL may carry credentials: only the scheme is repeated.
-        let scheme = format!("{}:", parsed.scheme());
-        let reason = "cloud stores come later; give `file:///` and an absolute folder";
-        return Err(refused(&scheme, reason));
+    async fn store_spooled(
+        &self,
+        cache: &Cache,
+        spooled: PathBuf,
+        file: FileRef,
+    ) -> Result<RunFile, StoreError> {
+        let to = ObjectPath::from(file.path());
+        if let Err(error) = transfer::upload(&self.0.objects, &spooled, &to, file.length).await {
+            // Collected later where this fails too.
+            let _ = std::fs::remove_file(&spooled);
+            return Err(error);
+        }
+        cache.keep(spooled, &file).await?;
+        cache.open(file).await
     }
-    let not_local = "it names no local folder; give `file:///` and an absolute folder";
-    parsed.to_file_path().map_err(|()| refused(url, not_local))
+
+    fn spool_path(&self) -> PathBuf {
+        let name = format!("{}.run", Writer::random());
+        self.0.folder.join(SPOOL).join(name)
+    }
 }
 
 impl Entries {

@@ -2,13 +2,14 @@
 
 mod damage;
 mod garbage;
+mod inspecting;
 mod keys;
 mod manifests;
 mod merging;
 mod model;
 mod runs;
 
-use crate::{Entries, FileRef, Keep, Manifest, RunSet, Store, Writer};
+use crate::{Entries, FileRef, Keep, Manifest, RunSet, Store, StoreSettings, Writer};
 use meterline_core::counters::Counters;
 use meterline_core::fold::Header;
 use meterline_core::hash::Identity;
@@ -80,7 +81,7 @@ impl Home {
 
 fn open(folder: &Path) -> Store {
     let url = format!("file://{}", folder.display());
-    Store::open(&url, None).expect("an open store")
+    Store::open(&StoreSettings::new(&url)).expect("an open store")
 }
 
 fn manifest(files: Vec<FileRef>, identity_key: String, epoch: u16, position: u64) -> Manifest {

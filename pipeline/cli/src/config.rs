@@ -179,7 +179,12 @@ fn add_variable(name: &str, text: &str, leaves: &mut Leaves, problems: &mut Vec<
     let mut key = written.to_lowercase().replace("__", ".");
     if let Some(property) = key.strip_prefix(known::PROPERTIES) {
         // Names of variables have no dots, and librdkafka's settings no underscores.
-        key = format!("{}{}", known::PROPERTIES, property.replace('_', "."));
+        let property = property.replace('_', ".");
+        let property = match property.strip_suffix(".file") {
+            Some(secret) => format!("{secret}_file"),
+            None => property,
+        };
+        key = format!("{}{property}", known::PROPERTIES);
     }
     let wants_number = leaves.get(&key).is_some_and(|leaf| leaf.value.is_number());
     let value = match text.parse::<u64>() {
@@ -231,14 +236,12 @@ fn toml_to_json(value: &toml::Value) -> Value {
     }
 }
 
-/// Puts leaves back under their sections; a property's name keeps its dots.
+/// Puts leaves back under their sections; a free name keeps its dots.
 fn nested(leaves: &Leaves) -> Value {
     let mut root = Map::new();
     for (key, leaf) in leaves {
-        let (path, name) = match key.strip_prefix(known::PROPERTIES) {
-            Some(property) => (known::PROPERTIES.trim_end_matches('.'), property),
-            None => key.rsplit_once('.').unwrap_or(("", key)),
-        };
+        let (path, name) =
+            known::free_name(key).unwrap_or_else(|| key.rsplit_once('.').unwrap_or(("", key)));
         let mut table = &mut root;
         for section in path.split('.').filter(|s| !s.is_empty()) {
             let entry = table

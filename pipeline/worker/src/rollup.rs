@@ -88,11 +88,10 @@ pub(crate) async fn run(
 
 fn connect(settings: &Settings) -> Result<Clients, RollupError> {
     settings.kafka.check_properties()?;
-    let cache = settings.checkpoint_cache.clone();
     Ok(Clients {
         producer: Producer::connect(&settings.kafka)?,
         clickhouse: ClickHouse::connect(settings.clickhouse.clone())?,
-        store: Store::open(&settings.checkpoint_url, cache)?,
+        store: Store::open(&settings.checkpoint)?,
         control: ControlLog::connect(&settings.kafka)?,
         admin: Admin::connect(&settings.kafka)?,
     })

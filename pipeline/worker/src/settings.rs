@@ -4,7 +4,6 @@
 //! settings decide cost, freshness and memory. They are checked once, before anything starts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of one worker process.
@@ -14,10 +13,8 @@ pub struct Settings {
     pub kafka: meterline_kafka::Settings,
     /// How to reach ClickHouse.
     pub clickhouse: meterline_clickhouse::Settings,
-    /// Where checkpoints are kept, as a URL: `file:///folder`.
-    pub checkpoint_url: String,
-    /// Local folder for runs of a store that is not local; unused for `file:` URLs.
-    pub checkpoint_cache: Option<PathBuf>,
+    /// Where checkpoints are kept.
+    pub checkpoint: meterline_checkpoint::StoreSettings,
     /// Where health, metrics and status are served; `None`: nowhere.
     pub http_listen: Option<SocketAddr>,
     /// Consumer group that shares the partitions of usage among worker processes. Ownership is a

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// An open run: immutable, cheap to clone, readable from any thread.
 #[derive(Clone, Debug)]
@@ -23,6 +23,16 @@ struct Opened {
     file: File,
     directory: Directory,
     filters: Vec<u8>,
+}
+
+/// Tells whether a run is still open anywhere in this process.
+#[derive(Debug)]
+pub(crate) struct OpenRun(Weak<Opened>);
+
+impl OpenRun {
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl RunFile {
@@ -73,6 +83,11 @@ impl RunFile {
             directory,
             filters,
         })))
+    }
+
+    /// Watches how long the run stays open.
+    pub(crate) fn watch(&self) -> OpenRun {
+        OpenRun(Arc::downgrade(&self.0))
     }
 
     /// The sections of one kind of entry, ascending.

@@ -71,8 +71,8 @@ impl Store {
     }
 
     /// Paths of the files that any manifest names; `None` while a manifest cannot be read.
-    async fn named_files(&self) -> Result<Option<HashSet<String>>, StoreError> {
-        let mut named = HashSet::new();
+    pub(super) async fn named_files(&self) -> Result<Option<HashSet<String>>, StoreError> {
+        let mut named: HashSet<String> = self.files_set_aside().await?.into_iter().collect();
         for path in self.list(&ObjectPath::from("manifests")).await? {
             match self.manifest(&path).await? {
                 Some(manifest) => named.extend(manifest.files.iter().map(|file| file.path())),

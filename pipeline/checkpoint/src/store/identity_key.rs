@@ -7,7 +7,7 @@ use super::Store;
 use crate::error::StoreError;
 use meterline_core::hash::IdentityKey;
 use object_store::path::Path as ObjectPath;
-use object_store::{Error, ObjectStoreExt, PutMode};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use rand::TryRngCore;
 
 const OBJECT: &str = "identity-key";
@@ -48,12 +48,33 @@ impl Store {
             .objects
             .put_opts(&path, encode(&key).into(), PutMode::Create.into());
         match made.await {
-            Ok(_) => Ok(key),
+            Ok(_) => self.check_put_if_absent(&path).await.map(|()| key),
             Err(Error::AlreadyExists { .. }) => {
                 let text = self.0.objects.get(&path).await.map_err(failed("read"))?;
                 decode(&text.bytes().await.map_err(failed("read"))?)
             }
             Err(error) => Err(failed("make")(error)),
+        }
+    }
+
+    /// Refuses a store that writes what is there already: some servers that speak S3 ignore the
+    /// condition, and would give every worker a key of its own.
+    async fn check_put_if_absent(&self, path: &ObjectPath) -> Result<(), StoreError> {
+        let again = PutPayload::from_static(b"put-if-absent is ignored here");
+        let object = OBJECT.to_owned();
+        match self
+            .0
+            .objects
+            .put_opts(path, again, PutMode::Create.into())
+            .await
+        {
+            Err(Error::AlreadyExists { .. }) => Ok(()),
+            Ok(_) => Err(StoreError::NoPutIfAbsent { object }),
+            Err(source) => Err(StoreError::Object {
+                action: "check put-if-absent with",
+                object,
+                source,
+            }),
         }
     }
 }

@@ -143,7 +143,7 @@ impl Store {
             .await
     }
 
-    async fn check_file(&self, file: &FileRef) -> Result<(), StoreError> {
+    pub(super) async fn check_file(&self, file: &FileRef) -> Result<(), StoreError> {
         let path = ObjectPath::from(file.path());
         match self.0.objects.head(&path).await {
             Ok(object) if object.size == file.length => Ok(()),
@@ -181,7 +181,7 @@ impl Store {
 }
 
 /// The hash over all outcomes before each sampled offset, the manifest's own position included.
-fn samples(manifest: &Manifest) -> BTreeMap<Offset, &str> {
+pub(super) fn samples(manifest: &Manifest) -> BTreeMap<Offset, &str> {
     let header = &manifest.header;
     let samples = header
         .hash_samples

@@ -22,14 +22,13 @@ pub(crate) fn run(args: &RunArgs, session: &Session<'_>) -> Result<(), Failure> 
 
 fn worker_settings(session: &Session<'_>) -> Result<Settings, Failure> {
     let settings = session.settings;
-    let checkpoint_url = settings.checkpoint_url.clone().ok_or_else(|| {
+    let checkpoint = settings.checkpoint.clone().ok_or_else(|| {
         Failure::usage("checkpoint.url is not set: a stage needs a place for its checkpoints, such as file:///var/lib/meterline")
     })?;
     Ok(Settings {
         kafka: settings.kafka.clone(),
         clickhouse: settings.clickhouse.clone(),
-        checkpoint_url,
-        checkpoint_cache: settings.checkpoint_cache.clone(),
+        checkpoint,
         http_listen: settings.http_listen,
         group: settings.group.clone(),
         instance: settings.instance.clone().unwrap_or_else(default_instance),

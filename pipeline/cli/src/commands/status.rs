@@ -105,10 +105,10 @@ fn add_checkpoints(
     topic: &TopicDescription,
     partitions: &mut BTreeMap<u32, Known>,
 ) -> Result<()> {
-    let Some(url) = &session.settings.checkpoint_url else {
+    let Some(settings) = &session.settings.checkpoint else {
         return Ok(());
     };
-    let store = Store::open(url, session.settings.checkpoint_cache.clone())?;
+    let store = Store::open(settings)?;
     for (partition, known) in partitions {
         let log_partition = LogPartition {
             topic_id: topic.topic_id,

@@ -6,6 +6,17 @@ use std::collections::BTreeMap;
 
 /// What the keys of librdkafka's settings begin with; any name may follow.
 pub(crate) const PROPERTIES: &str = "kafka.properties.";
+/// What the keys of an object store's options begin with; any name may follow.
+pub(crate) const OPTIONS: &str = "checkpoint.options.";
+
+/// The table and the name of a key in a table of free names; `None` for all other keys.
+pub(crate) fn free_name(key: &str) -> Option<(&'static str, &str)> {
+    let in_table = |prefix: &'static str| {
+        let name = key.strip_prefix(prefix)?;
+        Some((prefix.trim_end_matches('.'), name))
+    };
+    in_table(PROPERTIES).or_else(|| in_table(OPTIONS))
+}
 
 /// All keys with their defaults; null where there is none.
 pub(crate) fn defaults() -> BTreeMap<String, Value> {
@@ -54,10 +65,10 @@ const IN_CATALOG: [&str; 9] = [
 /// # Errors
 /// What is wrong: an unknown key, with the nearest known one, or a value of another kind.
 pub(crate) fn check(key: &str, value: &Value) -> Result<Value, String> {
-    if let Some(property) = key.strip_prefix(PROPERTIES) {
+    if let Some((_, name)) = free_name(key) {
         return match value {
-            Value::String(_) if !property.is_empty() => Ok(value.clone()),
-            Value::Number(_) | Value::Bool(_) if !property.is_empty() => {
+            Value::String(_) if !name.is_empty() => Ok(value.clone()),
+            Value::Number(_) | Value::Bool(_) if !name.is_empty() => {
                 Ok(Value::from(value.to_string()))
             }
             _ => Err("must be a text, a number or a truth value".to_owned()),
@@ -77,6 +88,12 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<Value, String> {
     match (default, value) {
         (Value::Number(_), Value::Number(number)) if number.is_u64() => Ok(value.clone()),
         (Value::Number(_), _) => Err("must be a whole number, 0 or above".to_owned()),
+        (Value::Bool(_), Value::Bool(_)) => Ok(value.clone()),
+        (Value::Bool(_), Value::String(text)) => match text.parse() {
+            Ok(truth) => Ok(Value::Bool(truth)),
+            Err(_) => Err("must be true or false".to_owned()),
+        },
+        (Value::Bool(_), _) => Err("must be true or false".to_owned()),
         (_, Value::String(_)) => Ok(value.clone()),
         (_, _) => Err("must be a text in quotes".to_owned()),
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 /// Stands in for a secret, whatever its length.
 const MASK: &str = "********";
-/// A librdkafka setting whose name holds one of these may be a secret.
-const SECRET_WORDS: [&str; 7] = [
+/// A free name that holds one of these may be a secret, unless it is that of a file.
+const SECRET_WORDS: [&str; 9] = [
     "password",
     "secret",
     "pem",
@@ -15,17 +15,16 @@ const SECRET_WORDS: [&str; 7] = [
     "oauthbearer",
     "jaas",
     "token",
+    "sas",
+    "credential",
 ];
 
 /// The settings as TOML.
 pub(crate) fn render(leaves: &Leaves) -> String {
     let mut sections: BTreeMap<&str, Vec<(String, &Leaf, bool)>> = BTreeMap::new();
     for (key, leaf) in leaves {
-        let (section, name) = match key.strip_prefix(known::PROPERTIES) {
-            Some(property) => (
-                known::PROPERTIES.trim_end_matches('.'),
-                format!("\"{property}\""),
-            ),
+        let (section, name) = match known::free_name(key) {
+            Some((section, name)) => (section, format!("\"{name}\"")),
             None => {
                 let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
                 (section, name.to_owned())
@@ -60,8 +59,9 @@ fn line(name: &str, leaf: &Leaf, secret: bool) -> String {
 }
 
 fn is_secret(key: &str) -> bool {
-    match key.strip_prefix(known::PROPERTIES) {
-        Some(property) => SECRET_WORDS.iter().any(|word| property.contains(word)),
+    match known::free_name(key) {
+        Some((_, name)) if name.ends_with("_file") => false,
+        Some((_, name)) => SECRET_WORDS.iter().any(|word| name.contains(word)),
         None => key == "clickhouse.password",
     }
 }

@@ -93,15 +93,15 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
         ),
         (
             "[checkpoint]\nurl = \"s3://bucket\"\n",
-            "meterline.toml: checkpoint.url must begin with file:// (other stores are not built in this version)",
+            "settings: checkpoint.cache cannot be used: `checkpoint.cache` must name a local folder for copies of the object store's runs",
         ),
         (
             "[checkpoint]\nurl = \"checkpoints\"\n",
-            "meterline.toml: checkpoint.url must be a URL, such as file:///var/lib/meterline",
+            "meterline.toml: checkpoint.url cannot be used: `checkpoints` cannot be used as checkpoint store: it is no URL; give `file:///` and an absolute folder, or s3://bucket/prefix",
         ),
         (
-            "[clickhouse]\nurl = \"https://host\"\n",
-            "meterline.toml: clickhouse.url cannot be used: this build has no TLS, use http",
+            "[clickhouse]\nca_file = \"ca.pem\"\n",
+            "meterline.toml: clickhouse.ca_file cannot be used: clickhouse.ca_file ca.pem cannot be used: clickhouse.url is not https",
         ),
         (
             "[clickhouse.retention]\nbucket_hourly = \"1 year\"\n",
@@ -248,7 +248,52 @@ fn what_is_shown_can_be_read_again() {
     assert_eq!(again.settings.rollup, loaded.settings.rollup);
     assert_eq!(again.settings.kafka, loaded.settings.kafka);
     assert_eq!(
-        again.settings.checkpoint_url.as_deref(),
+        again.settings.checkpoint.map(|store| store.url).as_deref(),
         Some("file:///tmp/x")
+    );
+}
+
+#[test]
+fn clients_secrets_come_from_files_by_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "hunter2\n").expect("written");
+    let name = path.display().to_string();
+    let variables = [
+        ("METERLINE__KAFKA__PROPERTIES__SASL_PASSWORD_FILE", &*name),
+        ("METERLINE__CHECKPOINT__URL", "s3://bucket/prefix"),
+        ("METERLINE__CHECKPOINT__CACHE", "/tmp/cache"),
+        ("METERLINE__CHECKPOINT__CACHE_SIZE", "1GiB"),
+        (
+            "METERLINE__CHECKPOINT__OPTIONS__AWS_SECRET_ACCESS_KEY_FILE",
+            &*name,
+        ),
+        (
+            "METERLINE__CHECKPOINT__OPTIONS__AWS_ENDPOINT",
+            "http://s3:9000",
+        ),
+    ];
+    let loaded = load(&sources("", &variables)).expect("taken");
+    assert_eq!(loaded.settings.kafka.properties["sasl.password"], "hunter2");
+    let store = loaded.settings.checkpoint.as_ref().expect("it is set");
+    assert_eq!(store.options["aws_secret_access_key"], "hunter2");
+    assert_eq!(store.options["aws_endpoint"], "http://s3:9000");
+    assert_eq!(store.cache_bytes, 1 << 30);
+    let shown = format!("{} {:?}", show::render(&loaded.leaves), loaded.settings);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("\"sasl.password_file\" = "), "{shown}");
+    let both = [
+        ("METERLINE__KAFKA__PROPERTIES__SASL_PASSWORD", "hunter2"),
+        variables[0],
+    ];
+    let expected = "METERLINE__KAFKA__PROPERTIES__SASL_PASSWORD_FILE: \
+                    kafka.properties.sasl.password_file and kafka.properties.sasl.password are \
+                    both set; keep one of them";
+    check_refused("", &both, expected);
+    check_refused(
+        "[checkpoint]\nurl = \"s3://bucket\"\ncache = \"/tmp\"\n[checkpoint.options]\naws_regoin = \"x\"\n",
+        &[],
+        "meterline.toml: checkpoint.options.aws_regoin cannot be used: option `aws_regoin` cannot \
+         be set: the client of this kind of store knows no such option",
     );
 }

@@ -2,6 +2,7 @@
 
 use crate::stack::Stack;
 use clickhouse::{Client, Row, RowOwned, RowRead};
+use meterline_checkpoint::StoreSettings;
 use meterline_clickhouse::{ClickHouse, Keep, Secret};
 use meterline_control::{Author, ControlLog, Decided, InitSpec, init_topics, propose};
 use meterline_core::control::{Decision, Verdict, VerdictAction};
@@ -112,8 +113,10 @@ impl Site {
         Settings {
             kafka: self.kafka(),
             clickhouse,
-            checkpoint_url: format!("file://{}", self.checkpoints.path().display()),
-            checkpoint_cache: None,
+            checkpoint: StoreSettings::new(&format!(
+                "file://{}",
+                self.checkpoints.path().display()
+            )),
             http_listen: None,
             group: "rollup".to_owned(),
             instance: "worker".to_owned(),
