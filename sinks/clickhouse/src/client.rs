@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::error::{Error, classify};
+use crate::transport;
 use clickhouse::Client;
 use clickhouse::error::Result as ClientResult;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ impl ClickHouse {
     /// [`Error::Settings`].
     pub fn connect(settings: Settings) -> Result<Self, Error> {
         settings.check()?;
-        let mut client = Client::default()
+        let mut client = transport::client(&settings)?
             .with_url(&settings.url)
             .with_user(&settings.user)
             .with_password(settings.password.expose())
@@ -43,6 +44,9 @@ impl ClickHouse {
                 execution_seconds(settings.request_timeout),
             );
         for (name, value) in PINNED {
+            client.set_setting(name, value);
+        }
+        for (name, value) in settings.replication.request_settings() {
             client.set_setting(name, value);
         }
         let settings = Arc::new(settings);

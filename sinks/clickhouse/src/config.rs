@@ -6,8 +6,13 @@
 use serde::Deserialize;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+mod replication;
+
+pub use replication::{Quorum, Replication};
 
 /// Longest database name: it is part of file names on the server.
 const DATABASE_BYTES: usize = 64;
@@ -15,8 +20,14 @@ const DATABASE_BYTES: usize = 64;
 /// Where ClickHouse is and how to work with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Address of the HTTP interface, like `http://127.0.0.1:8123`; no user, no query.
+    /// Address of the HTTP interface, like `http://127.0.0.1:8123` or `https://host:8443`; no
+    /// user, no query.
     pub url: String,
+    /// File with the certificates (PEM) of the authorities that are trusted with `https`. `None`,
+    /// the default: those of the operating system.
+    pub ca_file: Option<PathBuf>,
+    /// What a replicated cluster needs. Default: one server.
+    pub replication: Replication,
     /// Name of the user.
     pub user: String,
     /// The user's password; may be empty.
@@ -36,6 +47,8 @@ impl Settings {
     pub fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            ca_file: None,
+            replication: Replication::default(),
             user: "default".to_owned(),
             password: Secret::default(),
             database: "meterline".to_owned(),
@@ -57,11 +70,8 @@ impl Settings {
                 reason: reason.to_owned(),
             })
         };
-        if url.scheme() == "https" {
-            return refused("this build has no TLS, use http");
-        }
-        if url.scheme() != "http" || url.host().is_none() {
-            return refused("it has the form http://host:port");
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return refused("it has the form http://host:port or https://host:port");
         }
         // Credentials in an address end up in logs; the others would be dropped without a word.
         if !url.username().is_empty() || url.password().is_some() {
@@ -78,7 +88,13 @@ impl Settings {
         if self.request_timeout.is_zero() {
             return Err(SettingsError::Timeout);
         }
-        Ok(())
+        if let (Some(path), "http") = (&self.ca_file, url.scheme()) {
+            return Err(SettingsError::Ca {
+                path: path.clone(),
+                reason: "clickhouse.url is not https".to_owned(),
+            });
+        }
+        self.replication.check()
     }
 }
 
@@ -100,6 +116,38 @@ pub enum SettingsError {
         /// The name.
         name: String,
     },
+    /// Certificates that cannot be used.
+    #[error("clickhouse.ca_file {} cannot be used: {reason}", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The operating system's certificates cannot be used.
+    #[error(
+        "the operating system has no certificates to trust ({reason}); install ca-certificates, \
+         or name a file with clickhouse.ca_file"
+    )]
+    NoCa {
+        /// Why not.
+        reason: String,
+    },
+    /// Not a name of a cluster.
+    #[error("clickhouse.cluster cannot be `{name}`: letters, digits, `_`, `-` and `.` only")]
+    Cluster {
+        /// The name.
+        name: String,
+    },
+    /// Not a quorum.
+    #[error("`{text}` is no quorum: write `auto`, or a number of replicas from 2")]
+    Quorum {
+        /// What was written.
+        text: String,
+    },
+    /// Sequential reads without what makes them possible.
+    #[error("clickhouse.sequential_reads needs clickhouse.insert_quorum")]
+    NoQuorum,
     /// No time at all.
     #[error("clickhouse.request_timeout cannot be 0")]
     Timeout,
@@ -251,6 +299,8 @@ mod tests {
     #[test]
     fn settings_that_cannot_work_are_refused_by_name() {
         check(|_| (), None);
+        check(|s| s.url = "https://host:8443".into(), None);
+        check(|s| s.ca_file = Some("ca.pem".into()), Some("not https"));
         check(|s| s.database = "_usage_2".into(), None);
         for name in ["", "2a", "a-b", "a`b", "a b", "ä", &"a".repeat(65)] {
             check(|s| s.database = name.into(), Some("clickhouse.database"));
@@ -258,7 +308,6 @@ mod tests {
         for (url, part) in [
             ("127.0.0.1:8123", "clickhouse.url"),
             ("ftp://host", "http://host:port"),
-            ("https://host:8443", "no TLS"),
             ("http://u:p@host:8123", "settings of their own"),
             ("http://host:8123?database=x", "nothing may follow"),
         ] {

@@ -6,7 +6,7 @@
 //! [`Error`] that says whether trying again can help; the caller waits and tries again. Values are
 //! bound as query parameters, never glued into SQL.
 //!
-//! Refuses a database whose tables are not those of this binary, `https` (this build has no TLS),
+//! Refuses a database whose tables are not those of this binary, certificates that it cannot trust,
 //! and rows that do not fit their columns.
 
 mod archive;
@@ -19,11 +19,13 @@ mod letters;
 mod migrate;
 mod query;
 mod replays;
+mod replicated;
 mod retention;
 mod sink;
+mod transport;
 
 pub use client::ClickHouse;
-pub use config::{Keep, Retention, Secret, Settings, SettingsError};
+pub use config::{Keep, Quorum, Replication, Retention, Secret, Settings, SettingsError};
 pub use error::{Cause, Error, Fault, Next};
 pub use letters::{DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage};
 pub use migrate::Migrated;

@@ -6,10 +6,12 @@
 
 use crate::client::ClickHouse;
 use crate::error::Error;
+use crate::replicated;
 use clickhouse::Row;
 use clickhouse::sql::Identifier;
 use meterline_schemas::migrations::{MIGRATIONS, Migration, VERSION_TABLE};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A migration as the database records it.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
@@ -36,10 +38,10 @@ impl ClickHouse {
     /// # Errors
     /// [`Error::MigrationChanged`], [`Error::DatabaseIsNewer`], and any error of a request.
     pub async fn migrate(&self) -> Result<Migrated, Error> {
-        let create = "CREATE DATABASE IF NOT EXISTS ?";
+        let create = self.on_cluster("CREATE DATABASE IF NOT EXISTS ?");
         let request = self
             .server()
-            .query(create)
+            .query(&create)
             .bind(Identifier(self.database()));
         let action = || format!("create database {}", self.database());
         self.call(action, request.execute()).await?;
@@ -71,6 +73,14 @@ impl ClickHouse {
                 database: self.database().to_owned(),
                 number: migration.number,
             }),
+        }
+    }
+
+    /// `CREATE DATABASE`, on the whole cluster where there is one.
+    fn on_cluster(&self, sql: &str) -> String {
+        match &self.settings().replication.cluster {
+            Some(cluster) => format!("{sql} {}", replicated::clause(cluster)),
+            None => sql.to_owned(),
         }
     }
 
@@ -124,9 +134,13 @@ impl ClickHouse {
         self.call(action, request).await
     }
 
-    /// Runs a statement without an answer.
+    /// Runs a statement that changes the schema, on the whole cluster where there is one.
     pub(crate) async fn execute(&self, what: &str, sql: &str) -> Result<(), Error> {
-        let request = self.client().query_raw(sql).execute();
+        let sql = match &self.settings().replication.cluster {
+            Some(cluster) => Cow::Owned(replicated::statement(sql, cluster)),
+            None => Cow::Borrowed(sql),
+        };
+        let request = self.client().query_raw(&sql).execute();
         self.call(|| what.to_owned(), request).await
     }
 }

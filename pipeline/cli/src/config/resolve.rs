@@ -235,7 +235,9 @@ fn password(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Secret {
 
 fn replication(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Replication {
     let quorum = raw.insert_quorum.as_ref().and_then(|text| {
-        let parsed = text.parse().map_err(|e: meterline_clickhouse::SettingsError| e.to_string());
+        let parsed = text
+            .parse()
+            .map_err(|e: meterline_clickhouse::SettingsError| e.to_string());
         checker.take("clickhouse.insert_quorum", parsed)
     });
     Replication {
