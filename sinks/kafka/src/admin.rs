@@ -2,19 +2,21 @@
 
 use crate::describe::{self, PartitionDescription};
 use crate::error::Error;
+use crate::last_failure::LastFailure;
 use crate::settings::Settings;
 use meterline_core::position::{Offset, TopicId};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::time::Duration;
 
 /// Makes and describes topics.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<LastFailure>,
     /// For messages.
     brokers: String,
+    /// For messages as well.
+    last_failure: LastFailure,
 }
 
 impl std::fmt::Debug for Admin {
@@ -98,9 +100,15 @@ impl Admin {
     /// # Errors
     /// [`Error::Client`] where the client library refuses the settings.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
-        let client = AdminClient::from_config(&settings.admin_config()).map_err(Error::client)?;
-        let brokers = settings.brokers.clone();
-        Ok(Self { client, brokers })
+        let last_failure = LastFailure::default();
+        let context = last_failure.clone();
+        let client = AdminClient::from_config_and_context(&settings.admin_config(), context)
+            .map_err(Error::client)?;
+        Ok(Self {
+            client,
+            brokers: settings.brokers.clone(),
+            last_failure,
+        })
     }
 
     /// Number of brokers that the cluster has now.
@@ -114,7 +122,7 @@ impl Admin {
             .map(|metadata| metadata.brokers().len())
             .map_err(|source| {
                 let source = Box::new(source);
-                Error::Cluster { source }.at(&self.brokers)
+                Error::Cluster { source }.at(&self.brokers, self.last_failure.get())
             })
     }
 
@@ -132,7 +140,7 @@ impl Admin {
                 topic: name.to_owned(),
                 source: Box::new(source),
             }
-            .at(&self.brokers)
+            .at(&self.brokers, self.last_failure.get())
         };
         let answer = |what: &str| Error::Answer {
             topic: name.to_owned(),
@@ -175,7 +183,7 @@ impl Admin {
                 topic: name.to_owned(),
                 source: Box::new(source),
             }
-            .at(&self.brokers)
+            .at(&self.brokers, self.last_failure.get())
         };
         let described = self.client.describe_configs([&topic], &options);
         let resource = futures::executor::block_on(described)
@@ -215,7 +223,7 @@ impl Admin {
                 topic: spec.name.clone(),
                 source: Box::new(source),
             }
-            .at(&self.brokers)
+            .at(&self.brokers, self.last_failure.get())
         };
         let invalid = |_| failed(KafkaError::AdminOp(RDKafkaErrorCode::InvalidPartitions));
         let partitions = i32::try_from(spec.partitions).map_err(invalid)?;
@@ -254,7 +262,7 @@ impl Admin {
                 partition,
                 source: Box::new(source),
             }
-            .at(&self.brokers)
+            .at(&self.brokers, self.last_failure.get())
         };
         let invalid = |_| {
             failed(KafkaError::MetadataFetch(

@@ -78,12 +78,17 @@ pub enum Error {
         source: Box<KafkaError>,
     },
     /// Nobody answered in time, or no broker can be reached.
-    #[error("{failed}: no answer from Kafka at {brokers}; check kafka.brokers")]
+    #[error(
+        "{failed}: no answer from Kafka at {brokers}; check kafka.brokers{}",
+        because(last_failure.as_deref())
+    )]
     NoAnswer {
         /// What failed.
         failed: Box<str>,
         /// The setting `kafka.brokers`.
         brokers: String,
+        /// What the client library last said about a connection.
+        last_failure: Option<Box<str>>,
         /// Why.
         source: Box<KafkaError>,
     },
@@ -103,8 +108,9 @@ impl Error {
         Self::Client { source }
     }
 
-    /// The same failure, with the brokers' names where nobody answered.
-    pub(crate) fn at(self, brokers: &str) -> Self {
+    /// The same failure, with the brokers' names and the last failed connection where nobody
+    /// answered.
+    pub(crate) fn at(self, brokers: &str, last_failure: Option<String>) -> Self {
         let failed = self.to_string().into_boxed_str();
         match self {
             Self::Cluster { source }
@@ -117,6 +123,7 @@ impl Error {
                 Self::NoAnswer {
                     failed,
                     brokers,
+                    last_failure: last_failure.map(String::into_boxed_str),
                     source,
                 }
             }
@@ -155,6 +162,12 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn because(last_failure: Option<&str>) -> String {
+    last_failure.map_or_else(String::new, |line| {
+        format!(" and kafka.properties; the last connection failed: {line}")
+    })
 }
 
 /// A record that is not known to be written. It may be in the log nevertheless.
@@ -221,6 +234,8 @@ fn is_silence(error: &KafkaError) -> bool {
                 | Code::AllBrokersDown
                 | Code::BrokerTransportFailure
                 | Code::Resolve
+                | Code::SSL
+                | Code::Authentication
         )
     )
 }
@@ -258,15 +273,22 @@ mod tests {
             topic: "usage.events".to_owned(),
             source: Box::new(KafkaError::AdminOp(code)),
         };
-        let silent = describe(RDKafkaErrorCode::OperationTimedOut).at("a:1,b:2");
+        let silent = describe(RDKafkaErrorCode::OperationTimedOut).at("a:1,b:2", None);
         assert_eq!(
             silent.to_string(),
             "failed to describe topic usage.events: no answer from Kafka at a:1,b:2; check \
              kafka.brokers"
         );
         assert_eq!(silent.next(), Next::Retry);
+        let refused = describe(RDKafkaErrorCode::OperationTimedOut)
+            .at("a:1", Some("SSL handshake failed".to_owned()));
+        assert_eq!(
+            refused.to_string(),
+            "failed to describe topic usage.events: no answer from Kafka at a:1; check \
+             kafka.brokers and kafka.properties; the last connection failed: SSL handshake failed"
+        );
         assert!(!silent.is_no_topic());
-        let missing = describe(RDKafkaErrorCode::UnknownTopicOrPartition).at("a:1");
+        let missing = describe(RDKafkaErrorCode::UnknownTopicOrPartition).at("a:1", None);
         assert_eq!(missing.to_string(), "failed to describe topic usage.events");
         assert!(missing.is_no_topic());
     }

@@ -10,7 +10,9 @@
 mod admin;
 mod describe;
 mod error;
+mod last_failure;
 mod producer;
+mod reader;
 mod reserved;
 mod retry;
 mod settings;
@@ -19,7 +21,11 @@ mod topics;
 pub use admin::{Admin, Created, TopicConfig, TopicDescription, TopicSpec};
 pub use describe::PartitionDescription;
 pub use error::{Error, Next, SendError};
-pub use producer::{MAX_RECORD_BYTES, Outgoing, Producer, Written};
+pub use producer::{
+    MAX_RECORD_BYTES, Outgoing, Producer, Transaction, TransactionError, TransactionalProducer,
+    Written,
+};
+pub use reader::{ReadError, Reader, ReadRecord};
 pub use reserved::RESERVED;
 pub use retry::Backoff;
 pub use settings::Settings;

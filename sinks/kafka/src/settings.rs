@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::producer::{MAX_IN_FLIGHT_BYTES, MAX_RECORD_BYTES};
 use crate::reserved;
 use crate::topics::Topics;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -127,7 +127,10 @@ impl Settings {
     /// Settings of an admin client.
     #[must_use]
     pub fn admin_config(&self) -> ClientConfig {
-        self.base_config()
+        let mut config = self.base_config();
+        // Failed connections are told as errors only; see `LastFailure`.
+        config.set_log_level(RDKafkaLogLevel::Error);
+        config
     }
 }
 
