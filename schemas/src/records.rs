@@ -10,11 +10,13 @@ mod codec;
 mod control;
 mod dead_letter;
 mod progress;
+mod replay;
 mod total;
 
 pub use control::encode_control;
 pub use dead_letter::{DeadLetter, Original, encode_dead_letter};
 pub use progress::{Progress, encode_progress};
+pub use replay::{CopySource, DeadLetterReplay, encode_replay};
 pub use total::{Total, encode_total};
 
 use codec::{FRAME_BYTES, MARKER};
@@ -32,6 +34,8 @@ pub enum Record {
     Progress(Box<Progress>),
     /// A dead letter.
     DeadLetter(Box<DeadLetter>),
+    /// A dead letter was replayed.
+    Replay(Box<DeadLetterReplay>),
 }
 
 /// Why bytes are no record of ours.
@@ -103,6 +107,8 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         progress::decode(body).map(|p| Record::Progress(Box::new(p)))
     } else if fingerprint == dead_letter::CODEC.fingerprint() {
         dead_letter::decode(body).map(|d| Record::DeadLetter(Box::new(d)))
+    } else if fingerprint == replay::CODEC.fingerprint() {
+        replay::decode(body).map(|r| Record::Replay(Box::new(r)))
     } else if fingerprint == control::CODEC.fingerprint() {
         control::decode(body).map(Record::Control)
     } else {

@@ -69,6 +69,7 @@ fn encoded(record: &Record) -> Vec<u8> {
         Record::Total(total) => encode_total(total.log_partition, &total.row, &mut out),
         Record::Progress(progress) => encode_progress(progress, &mut out),
         Record::DeadLetter(letter) => encode_dead_letter(letter, &mut out),
+        Record::Replay(replay) => encode_replay(replay, &mut out),
     }
     out
 }
@@ -364,6 +365,7 @@ fn fingerprints_never_change() {
         ("total", total::CODEC.fingerprint()),
         ("progress", progress::CODEC.fingerprint()),
         ("dead letter", dead_letter::CODEC.fingerprint()),
+        ("replay", replay::CODEC.fingerprint()),
     ];
     let hex = fingerprints.map(|(name, fingerprint)| (name, format!("{fingerprint:016x}")));
     let hex = hex.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -374,6 +376,7 @@ fn fingerprints_never_change() {
             ("total", "856a810e77811140"),
             ("progress", "59f1818b4ce6782c"),
             ("dead letter", "96813c10ed6e2972"),
+            ("replay", "e865b491efb23beb"),
         ]
     );
 }

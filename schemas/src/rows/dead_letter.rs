@@ -127,6 +127,36 @@ fn bounded_headers(headers: &[(&str, Option<&[u8]>)]) -> (Vec<(String, ByteBuf)>
     (kept, true)
 }
 
+/// A dead letter without its record, and whether it was replayed.
+#[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
+pub struct DeadLetterSummary {
+    /// Name of the usage topic.
+    pub topic: String,
+    /// Incarnation of the usage topic.
+    #[serde(with = "columns::topic_id")]
+    pub topic_id: TopicId,
+    /// Partition of the usage topic.
+    pub log_partition: u32,
+    /// Offset of the record.
+    pub offset: Offset,
+    /// Log time at the record.
+    pub log_time: LogTime,
+    /// Name of the reason.
+    pub reason: String,
+    /// Which field, which bound.
+    pub detail: String,
+    /// The tenant; empty where it could not be read.
+    pub tenant: String,
+    /// Bytes of the value.
+    pub length: u64,
+    /// BLAKE3-128 of the value.
+    pub hash: u128,
+    /// 1 where key, headers or value were cut.
+    pub truncated: u8,
+    /// 1 where it was replayed.
+    pub replayed: u8,
+}
+
 /// How many dead letters have a reason.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
 pub struct ReasonCount {
