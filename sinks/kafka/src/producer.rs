@@ -15,6 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+mod transaction;
+
+pub use transaction::{Transaction, TransactionError, TransactionalProducer};
+
 /// Largest record that a producer takes: a catalog of thousands of meters fits many times.
 pub const MAX_RECORD_BYTES: usize = 8 << 20;
 
