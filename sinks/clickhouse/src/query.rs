@@ -6,17 +6,11 @@ use crate::client::ClickHouse;
 use crate::error::Error;
 use clickhouse::query::Query;
 use clickhouse::{RowOwned, RowRead};
-use meterline_core::reason::Reason;
-use meterline_core::time::{EventTime, Level, LogTime};
-use meterline_schemas::rows::{
-    DeadLetterRow, ProgressRow, ReasonCount, UsageRow, bound_seconds, usage_view,
-};
+use meterline_core::time::{EventTime, Level};
+use meterline_schemas::rows::{ProgressRow, UsageRow, bound_seconds, usage_view};
 
 /// Most rows of one answer: it is held in memory.
 pub const PAGE_ROWS_MAX: u32 = 10_000;
-
-/// Most dead letters of one answer: each may hold 64 KiB.
-const DEAD_LETTERS_MAX: u32 = 1_000;
 
 /// Which usage to read: one tenant's, in windows that start in a span of time.
 #[derive(Clone, Copy, Debug)]
@@ -34,21 +28,6 @@ pub struct UsageFilter<'a> {
     /// The last row of the page before; `None` for the first page.
     pub after: Option<&'a UsageRow>,
     /// Most rows; at most [`PAGE_ROWS_MAX`] come. A shorter page is the last.
-    pub limit: u32,
-}
-
-/// Which dead letters to read.
-#[derive(Clone, Copy, Debug)]
-pub struct DeadLetterFilter<'a> {
-    /// One reason, or all.
-    pub reason: Option<Reason>,
-    /// One tenant, or all.
-    pub tenant: Option<&'a str>,
-    /// Only those at or after this log time.
-    pub since: Option<LogTime>,
-    /// The last row of the page before; `None` for the first page.
-    pub after: Option<&'a DeadLetterRow>,
-    /// Most rows; at most 1,000 come. A shorter page is the last.
     pub limit: u32,
 }
 
@@ -96,71 +75,6 @@ impl ClickHouse {
             .await
     }
 
-    /// Dead letters, newest first.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request.
-    pub async fn dead_letters(
-        &self,
-        filter: &DeadLetterFilter<'_>,
-    ) -> Result<Vec<DeadLetterRow>, Error> {
-        let mut sql = "SELECT ?fields FROM dead_letters FINAL WHERE 1".to_owned();
-        for (is_asked, condition) in [
-            (filter.reason.is_some(), " AND reason = {reason:String}"),
-            (filter.tenant.is_some(), " AND tenant = {tenant:String}"),
-            (
-                filter.since.is_some(),
-                " AND log_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
-            ),
-            (
-                filter.after.is_some(),
-                " AND (log_time, topic_id, log_partition, offset) < \
-                 (fromUnixTimestamp64Milli({after_time:Int64}, 'UTC'), {after_topic:UUID}, \
-                 {after_partition:UInt32}, {after_offset:UInt64})",
-            ),
-        ] {
-            if is_asked {
-                sql.push_str(condition);
-            }
-        }
-        sql.push_str(
-            " ORDER BY log_time DESC, topic_id DESC, log_partition DESC, offset DESC \
-             LIMIT {limit:UInt32}",
-        );
-        let mut query = self
-            .client()
-            .query(&sql)
-            .param("limit", filter.limit.min(DEAD_LETTERS_MAX));
-        if let Some(reason) = filter.reason {
-            query = query.param("reason", reason.name());
-        }
-        if let Some(tenant) = filter.tenant {
-            query = query.param("tenant", tenant);
-        }
-        if let Some(since) = filter.since {
-            query = query.param("since", since.0);
-        }
-        if let Some(after) = filter.after {
-            query = query
-                .param("after_time", after.log_time.0)
-                .param("after_topic", after.topic_id.to_string())
-                .param("after_partition", after.log_partition)
-                .param("after_offset", after.offset);
-        }
-        self.rows(|| "read dead letters".to_owned(), query).await
-    }
-
-    /// How many dead letters each reason has, most first.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request.
-    pub async fn dead_letter_counts(&self) -> Result<Vec<ReasonCount>, Error> {
-        let sql = "SELECT toString(reason) AS reason, count() AS count FROM dead_letters FINAL \
-                   GROUP BY reason ORDER BY count DESC, reason LIMIT {limit:UInt32}";
-        let query = self.client().query(sql).param("limit", PAGE_ROWS_MAX);
-        self.rows(|| "count dead letters".to_owned(), query).await
-    }
-
     /// The newest progress of every log partition, also of topics that are gone.
     ///
     /// # Errors
@@ -172,7 +86,7 @@ impl ClickHouse {
         self.rows(|| "read progress".to_owned(), query).await
     }
 
-    async fn rows<T: RowOwned + RowRead>(
+    pub(crate) async fn rows<T: RowOwned + RowRead>(
         &self,
         action: impl FnOnce() -> String,
         query: Query,

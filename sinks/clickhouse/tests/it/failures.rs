@@ -2,7 +2,9 @@
 
 use crate::fixtures::{NEW_YEAR, dead_letter, partition, progress, row, series, stamp};
 use crate::stack::Database;
-use meterline_clickhouse::{ClickHouse, Error, Fault, Next, Secret, Settings};
+use meterline_clickhouse::{
+    ClickHouse, DeadLetterFilter, Error, Fault, LetterOrder, LetterPage, Next, Secret, Settings,
+};
 use meterline_core::bucket::BucketRow;
 use meterline_core::catalog::Aggregation;
 use meterline_core::reason::Reason;
@@ -140,7 +142,10 @@ async fn an_answer_lost_after_the_commit_changes_nothing() {
         [5]
     );
     assert_eq!(sink.progress().await.unwrap(), [progress_row]);
-    let counts = sink.dead_letter_counts().await.unwrap();
+    let counts = sink
+        .dead_letter_counts(&DeadLetterFilter::default())
+        .await
+        .unwrap();
     assert_eq!(counts.iter().map(|row| row.count).collect::<Vec<_>>(), [1]);
 }
 
@@ -154,7 +159,8 @@ async fn a_cut_answer_is_never_taken_for_a_whole_one() {
     database
         .fault(json!({"match": "^SELECT", "kind": "cut", "times": 1}))
         .await;
-    let filter = crate::queries::all_dead_letters(1_000);
-    assert!(sink.dead_letters(&filter).await.is_err());
-    assert_eq!(sink.dead_letters(&filter).await.unwrap().len(), 1_000);
+    let all = DeadLetterFilter::default();
+    let page = LetterPage::first(LetterOrder::NewestFirst, 1_000);
+    assert!(sink.dead_letters(&all, &page).await.is_err());
+    assert_eq!(sink.dead_letters(&all, &page).await.unwrap().len(), 1_000);
 }

@@ -8,6 +8,7 @@
 
 mod failures;
 mod fixtures;
+mod letters;
 mod migrate;
 mod queries;
 mod rows;

@@ -1,16 +1,15 @@
 //! The queries of the commands: filters, pages, hostile values.
 
-use crate::fixtures::{NEW_YEAR, dead_letter, partition, row, series};
+use crate::fixtures::{NEW_YEAR, partition, row, series};
 use crate::stack::Database;
-use meterline_clickhouse::{ClickHouse, DeadLetterFilter, UsageFilter};
+use meterline_clickhouse::{ClickHouse, UsageFilter};
 use meterline_core::bucket::Kind;
 use meterline_core::catalog::Aggregation;
-use meterline_core::reason::Reason;
-use meterline_core::time::{EventTime, Hour, Level, LogTime};
-use meterline_schemas::rows::{ReasonCount, UsageRow};
+use meterline_core::time::{EventTime, Hour, Level};
+use meterline_schemas::rows::UsageRow;
 
 /// A tenant that would change the meaning of a glued statement.
-const HOSTILE: &str = "' OR 1=1 -- ?\\'\n{x:String}";
+pub(crate) const HOSTILE: &str = "' OR 1=1 -- ?\\'\n{x:String}";
 
 fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter<'a> {
     UsageFilter {
@@ -21,16 +20,6 @@ fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter
         to: Hour(NEW_YEAR.0 + 3).start(),
         after,
         limit: 4,
-    }
-}
-
-pub(crate) fn all_dead_letters(limit: u32) -> DeadLetterFilter<'static> {
-    DeadLetterFilter {
-        reason: None,
-        tenant: None,
-        since: None,
-        after: None,
-        limit,
     }
 }
 
@@ -93,43 +82,4 @@ async fn usage_is_filtered_by_meter_and_time() {
     let starts: Vec<_> = found.iter().map(|row| row.window_start.hour().0).collect();
     assert_eq!(starts, [NEW_YEAR.0 + 1, NEW_YEAR.0 + 2]);
     assert_eq!(sink.usage(&usage_filter("nobody", None)).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn dead_letters_are_filtered_and_paged_newest_first() {
-    let (_database, sink) = Database::migrated().await;
-    let rows: Vec<_> = (0..10)
-        .map(|offset| match offset % 3 {
-            0 => dead_letter(offset, Reason::Malformed, HOSTILE),
-            _ => dead_letter(offset, Reason::TooLate, "acme"),
-        })
-        .collect();
-    sink.insert_dead_letters(&rows).await.unwrap();
-    let offsets = async |filter: &DeadLetterFilter<'_>| -> Vec<u64> {
-        let found = sink.dead_letters(filter).await.unwrap();
-        found.iter().map(|row| row.offset).collect()
-    };
-    let all = all_dead_letters(6);
-    assert_eq!(offsets(&all).await, [9, 8, 7, 6, 5, 4]);
-    let mut next = all;
-    next.after = Some(&rows[4]);
-    assert_eq!(offsets(&next).await, [3, 2, 1, 0]);
-    let mut malformed = all;
-    malformed.reason = Some(Reason::Malformed);
-    assert_eq!(offsets(&malformed).await, [9, 6, 3, 0]);
-    malformed.tenant = Some("acme");
-    assert_eq!(offsets(&malformed).await, [0u64; 0]);
-    let mut hostile = all;
-    hostile.tenant = Some(HOSTILE);
-    hostile.since = Some(LogTime(rows[5].log_time.0));
-    assert_eq!(offsets(&hostile).await, [9, 6]);
-    let count = |reason: Reason, count| ReasonCount {
-        reason: reason.name().into(),
-        count,
-    };
-    let counts = sink.dead_letter_counts().await.unwrap();
-    assert_eq!(
-        counts,
-        [count(Reason::TooLate, 6), count(Reason::Malformed, 4)]
-    );
 }

@@ -4,7 +4,7 @@ use crate::fixtures::{NEW_YEAR, TOPIC, dead_letter, full_row, partition, progres
 use crate::stack::Database;
 use clickhouse::Row;
 use meterline_clickhouse::encode::COLUMNS;
-use meterline_clickhouse::{DeadLetterFilter, UsageFilter};
+use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage, UsageFilter};
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level};
 use meterline_schemas::rows::{
@@ -144,14 +144,9 @@ async fn dead_letters_survive_the_table() {
     sink.insert_dead_letters(std::slice::from_ref(&row))
         .await
         .unwrap();
-    let filter = DeadLetterFilter {
-        reason: None,
-        tenant: None,
-        since: None,
-        after: None,
-        limit: 10,
-    };
-    assert_eq!(sink.dead_letters(&filter).await.unwrap(), [row]);
+    let page = LetterPage::first(LetterOrder::NewestFirst, 10);
+    let found = sink.dead_letters(&DeadLetterFilter::default(), &page).await;
+    assert_eq!(found.unwrap(), [row]);
 }
 
 #[tokio::test]

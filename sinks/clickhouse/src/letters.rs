@@ -1,0 +1,278 @@
+//! Dead letters: pages of them by filter, their number, and their removal.
+//!
+//! One filter serves all commands, so that what `list` shows is what `replay` and `purge` take.
+//! SQL is put together from fixed pieces only; what a caller passes travels beside it.
+
+use crate::client::ClickHouse;
+use crate::error::Error;
+use crate::query::PAGE_ROWS_MAX;
+use clickhouse::query::Query;
+use clickhouse::{Row, RowOwned, RowRead};
+use meterline_core::position::{LogPartition, Offset, TopicId};
+use meterline_core::reason::Reason;
+use meterline_core::time::LogTime;
+use meterline_schemas::rows::{DeadLetterRow, DeadLetterSummary, ReasonCount};
+use serde::Deserialize;
+
+/// Most dead letters of one answer: each may hold 64 KiB.
+pub const DEAD_LETTERS_MAX: u32 = 1_000;
+
+/// Which letters are meant; every part narrows it further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeadLetterFilter<'a> {
+    /// One reason, or all.
+    pub reason: Option<Reason>,
+    /// One tenant, or all.
+    pub tenant: Option<&'a str>,
+    /// One incarnation of one topic, or all.
+    pub topic_id: Option<TopicId>,
+    /// One partition, or all.
+    pub partition: Option<u32>,
+    /// One offset, or all.
+    pub offset: Option<Offset>,
+    /// First log time that is meant.
+    pub since: Option<LogTime>,
+    /// First log time that is no longer meant.
+    pub until: Option<LogTime>,
+    /// Only those that were replayed, or only those that were not.
+    pub replayed: Option<bool>,
+}
+
+/// Which way letters are ordered, by log time, then position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LetterOrder {
+    /// For people.
+    NewestFirst,
+    /// For replays: in the order in which they happened.
+    OldestFirst,
+}
+
+/// A piece of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LetterPage {
+    /// Which way.
+    pub order: LetterOrder,
+    /// Log time, partition and offset of the last letter before; `None` for the first page.
+    pub after: Option<(LogTime, LogPartition, Offset)>,
+    /// Most letters; at most [`DEAD_LETTERS_MAX`] come. A shorter page is the last.
+    pub limit: u32,
+}
+
+/// What `replayed` is compared with.
+const REPLAYED: &str = "(topic_id, log_partition, offset) IN (SELECT topic_id, log_partition, offset FROM dead_letter_replays)";
+
+#[derive(Row, Deserialize)]
+struct Count {
+    count: u64,
+}
+
+impl DeadLetterFilter<'_> {
+    /// Whether nothing narrows it: all letters are meant.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        let replayed = self.replayed;
+        *self
+            == Self {
+                replayed,
+                ..Self::default()
+            }
+    }
+
+    /// The conditions, with the names of their parameters.
+    fn conditions(&self) -> String {
+        let mut sql = "1".to_owned();
+        for (is_asked, condition) in [
+            (self.reason.is_some(), " AND reason = {reason:String}"),
+            (self.tenant.is_some(), " AND tenant = {tenant:String}"),
+            (self.topic_id.is_some(), " AND topic_id = {topic_id:UUID}"),
+            (
+                self.partition.is_some(),
+                " AND log_partition = {partition:UInt32}",
+            ),
+            (self.offset.is_some(), " AND offset = {offset:UInt64}"),
+            (
+                self.since.is_some(),
+                " AND log_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
+            ),
+            (
+                self.until.is_some(),
+                " AND log_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+            ),
+        ] {
+            if is_asked {
+                sql.push_str(condition);
+            }
+        }
+        match self.replayed {
+            Some(true) => sql.push_str(&format!(" AND {REPLAYED}")),
+            Some(false) => sql.push_str(&format!(" AND NOT ({REPLAYED})")),
+            None => {}
+        }
+        sql
+    }
+
+    fn bind(&self, mut query: Query) -> Query {
+        if let Some(reason) = self.reason {
+            query = query.param("reason", reason.name());
+        }
+        if let Some(tenant) = self.tenant {
+            query = query.param("tenant", tenant);
+        }
+        if let Some(topic_id) = self.topic_id {
+            query = query.param("topic_id", topic_id.to_string());
+        }
+        if let Some(partition) = self.partition {
+            query = query.param("partition", partition);
+        }
+        if let Some(offset) = self.offset {
+            query = query.param("offset", offset);
+        }
+        if let Some(since) = self.since {
+            query = query.param("since", since.0);
+        }
+        if let Some(until) = self.until {
+            query = query.param("until", until.0);
+        }
+        query
+    }
+}
+
+impl LetterPage {
+    /// The first page.
+    #[must_use]
+    pub fn first(order: LetterOrder, limit: u32) -> Self {
+        Self {
+            order,
+            after: None,
+            limit,
+        }
+    }
+
+    fn condition(&self) -> String {
+        let sign = match self.order {
+            LetterOrder::NewestFirst => '<',
+            LetterOrder::OldestFirst => '>',
+        };
+        self.after.map_or_else(String::new, |_| {
+            format!(
+                " AND (log_time, topic_id, log_partition, offset) {sign} \
+                 (fromUnixTimestamp64Milli({{after_time:Int64}}, 'UTC'), {{after_topic:UUID}}, \
+                 {{after_partition:UInt32}}, {{after_offset:UInt64}})"
+            )
+        })
+    }
+
+    fn sort(&self) -> &'static str {
+        match self.order {
+            LetterOrder::NewestFirst => {
+                " ORDER BY log_time DESC, topic_id DESC, log_partition DESC, offset DESC \
+                 LIMIT {limit:UInt32}"
+            }
+            LetterOrder::OldestFirst => {
+                " ORDER BY log_time, topic_id, log_partition, offset LIMIT {limit:UInt32}"
+            }
+        }
+    }
+
+    fn bind(&self, query: Query) -> Query {
+        let query = query.param("limit", self.limit.min(DEAD_LETTERS_MAX));
+        let Some((log_time, log_partition, offset)) = self.after else {
+            return query;
+        };
+        query
+            .param("after_time", log_time.0)
+            .param("after_topic", log_partition.topic_id.to_string())
+            .param("after_partition", log_partition.partition)
+            .param("after_offset", offset)
+    }
+}
+
+impl ClickHouse {
+    /// Dead letters with their records.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+        page: &LetterPage,
+    ) -> Result<Vec<DeadLetterRow>, Error> {
+        self.letters("dead_letters FINAL", filter, page).await
+    }
+
+    /// Dead letters without their records, and whether each was replayed.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letter_summaries(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+        page: &LetterPage,
+    ) -> Result<Vec<DeadLetterSummary>, Error> {
+        let from = format!("(SELECT *, toUInt8({REPLAYED}) AS replayed FROM dead_letters FINAL)");
+        self.letters(&from, filter, page).await
+    }
+
+    async fn letters<T: RowOwned + RowRead>(
+        &self,
+        from: &str,
+        filter: &DeadLetterFilter<'_>,
+        page: &LetterPage,
+    ) -> Result<Vec<T>, Error> {
+        let sql = format!(
+            "SELECT ?fields FROM {from} WHERE {}{}{}",
+            filter.conditions(),
+            page.condition(),
+            page.sort()
+        );
+        let query = page.bind(filter.bind(self.client().query(&sql)));
+        self.rows(|| "read dead letters".to_owned(), query).await
+    }
+
+    /// How many dead letters each reason has, most first.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letter_counts(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+    ) -> Result<Vec<ReasonCount>, Error> {
+        let sql = format!(
+            "SELECT toString(reason) AS name, count() AS number FROM dead_letters FINAL WHERE {} \
+             GROUP BY name",
+            filter.conditions()
+        );
+        let sql = format!(
+            "SELECT name AS reason, number AS count FROM ({sql}) \
+             ORDER BY count DESC, reason LIMIT {{limit:UInt32}}"
+        );
+        let query = filter.bind(self.client().query(&sql).param("limit", PAGE_ROWS_MAX));
+        self.rows(|| "count dead letters".to_owned(), query).await
+    }
+
+    /// How many dead letters are meant.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn dead_letter_count(&self, filter: &DeadLetterFilter<'_>) -> Result<u64, Error> {
+        let conditions = filter.conditions();
+        let sql = format!("SELECT count() AS count FROM dead_letters FINAL WHERE {conditions}");
+        let query = filter.bind(self.client().query(&sql));
+        let counts: Vec<Count> = self.rows(|| "count dead letters".to_owned(), query).await?;
+        Ok(counts.first().map_or(0, |counted| counted.count))
+    }
+
+    /// Removes the dead letters that are meant, and returns when they are gone from the disk.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request; some letters may be gone then.
+    pub async fn remove_dead_letters(&self, filter: &DeadLetterFilter<'_>) -> Result<(), Error> {
+        let conditions = filter.conditions();
+        let sql = format!(
+            "ALTER TABLE dead_letters DELETE WHERE {conditions} SETTINGS mutations_sync = 2"
+        );
+        let query = filter.bind(self.client().query(&sql));
+        let action = || "remove dead letters".to_owned();
+        self.call(action, query.execute()).await
+    }
+}
