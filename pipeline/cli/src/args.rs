@@ -3,15 +3,16 @@
 //! What is written here is the public contract and its help text; nothing is decided here. Values
 //! are parsed into types with units at once, so that a command never meets a text it cannot use.
 
+use crate::args::dead_letters::DeadLettersCommand;
 use crate::args::produce::ProduceArgs;
 use crate::args::simulate::SimulateArgs;
 use crate::units::Length;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meterline_control::AdoptStart;
-use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level};
 use std::path::PathBuf;
 
+pub(crate) mod dead_letters;
 pub(crate) mod produce;
 pub(crate) mod simulate;
 
@@ -26,12 +27,7 @@ pub(crate) const NOT_BUILT: [&str; 7] = [
     "checkpoint",
 ];
 /// The same for subcommands, by their command.
-pub(crate) const NOT_BUILT_BELOW: [(&str, &str); 4] = [
-    ("catalog", "schema"),
-    ("dead-letters", "show"),
-    ("dead-letters", "replay"),
-    ("dead-letters", "purge"),
-];
+pub(crate) const NOT_BUILT_BELOW: [(&str, &str); 1] = [("catalog", "schema")];
 
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
@@ -62,7 +58,7 @@ pub(crate) enum Command {
     Simulate(Box<SimulateArgs>),
     /// Show a tenant's usage by hour, day or month.
     Usage(UsageArgs),
-    /// Show records that could not be counted.
+    /// List, show, replay and remove records that could not be counted.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
     /// Show lag, log time, checkpoints and halts of every partition.
@@ -170,33 +166,6 @@ pub(crate) struct UsageArgs {
     pub to: Option<EventTime>,
     /// Most rows to show, by meter, window and dimensions.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub limit: u32,
-    /// Form of the output.
-    #[arg(long, default_value = "table", value_enum)]
-    pub output: Output,
-}
-
-/// Commands on dead letters.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLettersCommand {
-    /// List the newest dead letters.
-    List(DeadLettersArgs),
-}
-
-/// Arguments of `dead-letters list`.
-#[derive(Debug, Args)]
-pub(crate) struct DeadLettersArgs {
-    /// One reason only.
-    #[arg(long, value_parser = crate::units::parse_reason)]
-    pub reason: Option<Reason>,
-    /// One tenant only.
-    #[arg(long)]
-    pub tenant: Option<String>,
-    /// Count the dead letters of each reason instead.
-    #[arg(long, conflicts_with_all = ["reason", "tenant"])]
-    pub by_reason: bool,
-    /// Most rows to show.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,
     /// Form of the output.
     #[arg(long, default_value = "table", value_enum)]

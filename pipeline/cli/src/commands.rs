@@ -1,6 +1,6 @@
 //! The commands: each one file, which connects what it needs and prints what it found.
 
-use crate::args::{Command, DeadLettersCommand};
+use crate::args::Command;
 use crate::config::{Loaded, Settings};
 use crate::failure::Failure;
 use crate::stop::Stop;
@@ -62,7 +62,7 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
             simulate::run(&args, &catalog, session.settings, clock(), &session.stop()?)
         }
         Command::Usage(args) => usage::run(&args, session),
-        Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::run(&args, session),
+        Command::DeadLetters(command) => dead_letters::run(&command, session),
         Command::Status(args) => status::run(&args, session),
         Command::Config(_) => unreachable!("ran before there was a session"),
     }

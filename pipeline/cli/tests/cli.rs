@@ -53,9 +53,6 @@ fn commands_that_are_not_built_are_refused_by_name() {
     }
     for command in [
         "catalog schema add",
-        "dead-letters show 1",
-        "dead-letters replay",
-        "dead-letters purge",
     ] {
         let two: Vec<_> = command.split(' ').take(2).collect();
         check(

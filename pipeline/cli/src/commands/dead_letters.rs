@@ -1,29 +1,48 @@
-//! `dead-letters list`: records that could not be counted, newest first, or their number by reason.
+//! `dead-letters`: records that could not be counted: listed, shown, replayed, removed.
 
 use super::Session;
-use crate::args::{DeadLettersArgs, Output};
+use crate::args::Output;
+use crate::args::dead_letters::{DeadLettersCommand, ListArgs, PurgeArgs};
 use crate::failure::Failure;
-use crate::output::{Table, print, short_time};
-use meterline_clickhouse::{ClickHouse, DeadLetterFilter};
-use meterline_schemas::rows::DeadLetterRow;
+use crate::output::{Table, grouped, note, print, short_time};
+use meterline_clickhouse::{
+    ClickHouse, DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage,
+};
+use meterline_core::position::LogPartition;
+use meterline_replay::LetterId;
 use serde_json::json;
 
-/// Rows of one answer: each may hold 64 KiB of its record.
-const PAGE_ROWS: u32 = 200;
+mod replay;
+mod show;
 
 /// Runs the command.
-pub(crate) fn run(args: &DeadLettersArgs, session: &Session<'_>) -> Result<(), Failure> {
+pub(crate) fn run(command: &DeadLettersCommand, session: &Session<'_>) -> Result<(), Failure> {
+    match command {
+        DeadLettersCommand::List(args) => list(args, session),
+        DeadLettersCommand::Show(args) => show::run(args, session),
+        DeadLettersCommand::Replay(args) => replay::run(args, session),
+        DeadLettersCommand::Purge(args) => purge(args, session),
+    }
+}
+
+fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
     let clickhouse = session.clickhouse()?;
+    let mut filter = args.which.filter();
+    filter.replayed = match (args.replayed, args.unreplayed) {
+        (false, false) => None,
+        (replayed, _) => Some(replayed),
+    };
     let table = if args.by_reason {
-        session.runtime.block_on(count(&clickhouse))?
+        session.runtime.block_on(count(&filter, &clickhouse))?
     } else {
-        session.runtime.block_on(list(args, &clickhouse))?
+        let rows = rows(&filter, args.limit, &clickhouse);
+        session.runtime.block_on(rows)?
     };
     if table.is_empty() && args.output == Output::Table {
-        let which = if args.reason.is_some() || args.tenant.is_some() {
-            " that fits"
-        } else {
+        let which = if filter == DeadLetterFilter::default() {
             ""
+        } else {
+            " that fits"
         };
         return Ok(print(&format!(
             "no dead letter{which}; `meterline status` shows how far records are read\n"
@@ -32,56 +51,86 @@ pub(crate) fn run(args: &DeadLettersArgs, session: &Session<'_>) -> Result<(), F
     Ok(print(&table.render(args.output)?)?)
 }
 
-async fn count(clickhouse: &ClickHouse) -> Result<Table, Failure> {
+async fn count(
+    filter: &DeadLetterFilter<'_>,
+    clickhouse: &ClickHouse,
+) -> Result<Table, Failure> {
     let mut table = Table::new(&["reason", "count"]);
-    for row in clickhouse.dead_letter_counts().await? {
+    for row in clickhouse.dead_letter_counts(filter).await? {
         table.push(vec![json!(row.reason), json!(row.count)]);
     }
     Ok(table)
 }
 
-async fn list(args: &DeadLettersArgs, clickhouse: &ClickHouse) -> Result<Table, Failure> {
+async fn rows(
+    filter: &DeadLetterFilter<'_>,
+    limit: u32,
+    clickhouse: &ClickHouse,
+) -> Result<Table, Failure> {
     let columns = [
-        "log_time",
-        "topic",
-        "partition",
-        "offset",
-        "reason",
-        "tenant",
-        "length",
-        "hash",
-        "detail",
+        "log_time", "topic", "letter", "partition", "offset", "reason", "tenant", "length", "hash",
+        "replayed", "detail",
     ];
     let mut table = Table::new(&columns);
-    let mut left = args.limit;
-    let mut last: Option<DeadLetterRow> = None;
+    let mut page = LetterPage::first(LetterOrder::NewestFirst, 0);
+    let mut left = limit;
     while left > 0 {
-        let limit = left.min(PAGE_ROWS);
-        let tenant = args.tenant.as_deref();
-        let filter = DeadLetterFilter {
-            reason: args.reason,
-            tenant,
-            since: None,
-            after: last.as_ref(),
-            limit,
-        };
-        let page = clickhouse.dead_letters(&filter).await?;
-        let read = u32::try_from(page.len()).unwrap_or(u32::MAX);
-        for row in &page {
+        page.limit = left.min(DEAD_LETTERS_MAX);
+        let rows = clickhouse.dead_letter_summaries(filter, &page).await?;
+        for row in &rows {
+            let letter = LetterId {
+                log_partition: LogPartition {
+                    topic_id: row.topic_id,
+                    partition: row.log_partition,
+                },
+                offset: row.offset,
+            };
             table.push(vec![
                 json!(short_time(row.log_time)),
                 json!(row.topic),
+                json!(letter.to_string()),
                 json!(row.log_partition),
                 json!(row.offset),
                 json!(row.reason),
                 json!(row.tenant),
                 json!(row.length),
                 json!(format!("{:032x}", row.hash)),
+                json!(row.replayed == 1),
                 json!(row.detail),
             ]);
+            page.after = Some((row.log_time, letter.log_partition, row.offset));
         }
-        last = page.into_iter().last();
-        left = if read < limit { 0 } else { left - read };
+        let read = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        left = if read < page.limit { 0 } else { left - read };
     }
     Ok(table)
+}
+
+fn purge(args: &PurgeArgs, session: &Session<'_>) -> Result<(), Failure> {
+    let mut filter = args.which.filter();
+    if filter.is_all() {
+        return Err(Failure::usage(
+            "say which letters: --reason, --tenant, --topic-id, --partition, --since or --until",
+        ));
+    }
+    if !args.unreplayed {
+        // What a killed replay has done is in the log, and may not be in the table yet.
+        replay::replayer(session)?.catch_up()?;
+        filter.replayed = Some(true);
+    }
+    let clickhouse = session.clickhouse()?;
+    let runtime = session.runtime;
+    let number = grouped(runtime.block_on(clickhouse.dead_letter_count(&filter))?);
+    let kind = if args.unreplayed { "" } else { "replayed " };
+    if !args.yes {
+        note(&format!(
+            "{number} {kind}dead letters would be removed from the table; give --yes to remove them"
+        ));
+        return Ok(());
+    }
+    runtime.block_on(clickhouse.remove_dead_letters(&filter))?;
+    Ok(print(&format!(
+        "{number} {kind}dead letters are removed from the table; their topic keeps its copies for \
+         its retention\n"
+    ))?)
 }
