@@ -30,7 +30,7 @@ def main():
     password = os.environ.get("METERLINE_FRONT_PASSWORD", "")
     try:
         address = (args.host, args.port)
-        front = Front(address, engine, faults, (args.user, password), _spool_folder(args.data))
+        front = Front(address, engine, faults, (args.user, password), _spool_folder(args.data), args.tls)
     except OSError as error:
         sys.exit(f"clickhouse_front: cannot listen on {args.host}:{args.port}: {error.strerror}")
     _stop_on_signal(front)
@@ -48,6 +48,7 @@ def _arguments():
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
     parser.add_argument("--user", default="default", help="the password is in METERLINE_FRONT_PASSWORD")
     parser.add_argument("--memory-mib", type=int, default=4096, help="bound of the engine's memory")
+    parser.add_argument("--tls", metavar="PEM", help="serve https with this key and certificate")
     parser.add_argument("--faults", action="store_true", help="serve /__faults, for tests")
     return parser.parse_args()
 

@@ -7,6 +7,7 @@ the engine's files are written by then, so kill -9 loses no acknowledged row.
 
 import json
 import re
+import ssl
 import sys
 import time
 import uuid
@@ -31,15 +32,31 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address, engine, faults, credentials, spool_folder):
+    def __init__(self, address, engine, faults, credentials, spool_folder, certificate=None):
         super().__init__(address, Handler)
+        self.tls = _tls(certificate)
         self.engine, self.faults = engine, faults
         self.credentials, self.spool_folder = credentials, spool_folder
 
+    def finish_request(self, request, client_address):
+        # On the connection's own thread: a client that does not shake hands delays nobody else.
+        if self.tls:
+            request.settimeout(_IDLE_SECONDS)
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]
-        if not isinstance(error, (ConnectionError, TimeoutError)):
+        if not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, client_address)
+
+
+def _tls(certificate):
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 class Handler(BaseHTTPRequestHandler):

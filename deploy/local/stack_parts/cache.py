@@ -1,6 +1,6 @@
-"""The downloads that every stack shares: Kafka's jars and the ClickHouse engine.
+"""The downloads that every stack shares: Kafka's jars, the ClickHouse engine, an S3 server.
 
-Refuses wheels whose hash is not in requirements.txt. Invariant: a folder of the
+Refuses engine wheels whose hash is not in requirements.txt. Invariant: a folder of the
 cache is whole or absent, because it is filled under another name and then renamed,
 by one process at a time; its name holds the hash of the file that asked for it.
 """
@@ -42,15 +42,24 @@ def kafka_jars():
 def chdb_site():
     """The folder with the ClickHouse engine's Python package, fetched at first use."""
 
+    return _python_site("chdb", HERE / "requirements.txt", "the ClickHouse engine (180 MB)", ["--require-hashes"])
+
+
+def moto_site():
+    """The folder with the S3 server's Python packages, fetched at first use."""
+    return _python_site("moto", HERE / "requirements-s3.txt", "an S3 server for tests (50 MB)", [])
+
+
+def _python_site(name, requirements, title, options):
     def fetch(folder, log):
         if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode:
             raise StackError("pip is missing; on Debian: apt-get install python3-pip")
-        command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps", "--no-compile",
+        command = [sys.executable, "-m", "pip", "install", *options, "--no-deps", "--no-compile",
                    "--disable-pip-version-check", "--only-binary=:all:", "--target", str(folder),
-                   "-r", str(HERE / "requirements.txt")]
+                   "-r", str(requirements)]
         _run(command, log, "pip")
 
-    return _once("chdb", HERE / "requirements.txt", "the ClickHouse engine (180 MB)", fetch)
+    return _once(name, requirements, title, fetch)
 
 
 def _once(name, source, title, fetch):

@@ -6,9 +6,10 @@ stack's state folder and nowhere else.
 
 import http.client
 import json
+import ssl
 import sys
 
-from stack_parts import cache, process
+from stack_parts import cache, process, tls
 from stack_parts.settings import HERE, PASSWORD, USER, StackError
 
 NAME = "clickhouse"
@@ -34,6 +35,13 @@ def launch(stack, site, options):
     command = [sys.executable, str(HERE / "clickhouse_front.py"), "--data", str(stack.state / "clickhouse"),
                "--port", str(stack.clickhouse_port), "--user", USER]
     command += ["--faults"] * options.faults
+    mark = stack.tls / "clickhouse"
+    if options.tls:
+        tls.make(stack)
+        mark.touch()
+        command += ["--tls", str(stack.tls / "server.pem")]
+    else:
+        mark.unlink(missing_ok=True)
     environment = {
         "PYTHONPATH": str(site),
         "PYTHONPYCACHEPREFIX": str(cache.cache_folder() / "pycache"),
@@ -54,7 +62,12 @@ def check_running(stack, options):
 
 
 def _get(stack, path):
-    connection = http.client.HTTPConnection("127.0.0.1", stack.clickhouse_port, timeout=_PROBE_SECONDS)
+    if stack.clickhouse_is_tls:
+        trusted = ssl.create_default_context(cafile=stack.tls / "ca.pem")
+        connection = http.client.HTTPSConnection("127.0.0.1", stack.clickhouse_port, timeout=_PROBE_SECONDS,
+                                                 context=trusted)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", stack.clickhouse_port, timeout=_PROBE_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -29,24 +29,38 @@ class Stack:
     def __init__(self, port_base):
         self.port_base = port_base
         self.clickhouse_port = port_base + 23
+        self.s3_port = port_base + 24
         self.http_port = port_base + 80
-        self.broker_port = port_base + 92
-        self.controller_port = port_base + 93
+        self.tls_port = port_base + 98
+        self.sasl_port = port_base + 99
         self.state = _folder("METERLINE_STACK_STATE", ".state") / str(port_base)
         self.logs = self.state / "logs"
+        self.tls = self.state / "tls"
+
+    def broker_port(self, number):
+        return self.port_base + 90 + 2 * number
+
+    def controller_port(self, number):
+        return self.broker_port(number) + 1
 
     @property
-    def brokers(self):
-        return f"127.0.0.1:{self.broker_port}"
+    def clickhouse_is_tls(self):
+        """Whether ClickHouse was last started with TLS."""
+        return (self.tls / "clickhouse").exists()
 
     @property
     def clickhouse_url(self):
-        return f"http://127.0.0.1:{self.clickhouse_port}"
+        scheme = "https" if self.clickhouse_is_tls else "http"
+        return f"{scheme}://127.0.0.1:{self.clickhouse_port}"
 
-    def environment(self):
+    @property
+    def s3_url(self):
+        return f"http://127.0.0.1:{self.s3_port}"
+
+    def environment(self, brokers):
         """The settings that point Meterline at this stack, as shell lines."""
         values = {
-            "METERLINE__KAFKA__BROKERS": self.brokers,
+            "METERLINE__KAFKA__BROKERS": ",".join(brokers),
             "METERLINE__CLICKHOUSE__URL": self.clickhouse_url,
             "METERLINE__CLICKHOUSE__USER": USER,
             "METERLINE__CLICKHOUSE__PASSWORD": PASSWORD,
@@ -54,6 +68,8 @@ class Stack:
             "METERLINE__CHECKPOINT__URL": (self.state / "checkpoints").as_uri(),
             "METERLINE__HTTP__LISTEN": f"127.0.0.1:{self.http_port}",
         }
+        if self.clickhouse_is_tls:
+            values["METERLINE__CLICKHOUSE__CA_FILE"] = str(self.tls / "ca.pem")
         return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
 
 
