@@ -30,6 +30,10 @@ check: ## Format, lints, docs, purity of the core, rules of form
 	tests/checks/tidy
 	tests/checks/supply check
 
+.PHONY: check-deploy
+check-deploy: build ## Image, compose, Kubernetes, their settings, the operator's guide
+	tests/checks/deployment
+
 .PHONY: sbom
 sbom: ## List what the command is made of (CycloneDX 1.6): target/sbom/meterline.cdx.json
 	tests/checks/supply sbom target/sbom/meterline.cdx.json
