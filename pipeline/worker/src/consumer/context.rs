@@ -58,6 +58,8 @@ impl ConsumerContext for Context {
         };
         let partitions = partitions(list);
         let work = self.shared.metrics.work();
+        let count = partitions.len();
+        let _span = tracing::info_span!("rebalance", partitions = count).entered();
         match code {
             Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 work.rebalanced(Rebalance::Assigned);

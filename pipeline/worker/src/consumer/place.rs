@@ -27,6 +27,7 @@ pub(super) enum NotPlaced {
 }
 
 /// Finds where to read the partition from. Reads manifests only, so that it is quick.
+#[tracing::instrument(skip_all, fields(partition = log_partition.partition))]
 pub(super) async fn place(
     edges: &Edges,
     view: &View,

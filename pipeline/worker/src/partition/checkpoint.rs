@@ -18,6 +18,7 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
+use tracing::{Instrument, Span};
 
 /// How often a partition's old manifests and unnamed files are looked for.
 const GARBAGE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -55,6 +56,8 @@ struct UnderWay {
     leader_epoch: i32,
     run: Option<RunFile>,
     is_publishing: bool,
+    /// Its trace, which ends when this is dropped.
+    span: Span,
 }
 
 impl Checkpointing {
@@ -179,6 +182,9 @@ impl Thread {
         let took = now.elapsed();
         self.edges.shared.metrics.work().checkpoint_cut(took);
         self.checkpointing.cut_at = at.offset;
+        let (partition, offset) = (self.log_partition.partition, at.offset);
+        let span = tracing::info_span!(parent: None, "checkpoint", partition, offset);
+        let writing = tracing::info_span!(parent: &span, "write_run");
         self.checkpointing.under_way = Some(UnderWay {
             started: now,
             at,
@@ -187,13 +193,15 @@ impl Thread {
             leader_epoch: self.leader_epoch,
             run: None,
             is_publishing: false,
+            span,
         });
         let courier = self.courier.clone();
         let write = async move {
             let written = write_run(&courier, &Entries::new(ids, buckets)).await;
             courier.tell(Wake::RunWritten(written));
         };
-        self.tasks.spawn_on(write, &self.edges.runtime);
+        self.tasks
+            .spawn_on(write.instrument(writing), &self.edges.runtime);
     }
 
     /// The run of the checkpoint under way is durable, or is not.
@@ -227,12 +235,14 @@ impl Thread {
             written_at: clock().0,
             files: self.runs.with(run.clone()).files(),
         };
+        let publishing = tracing::info_span!(parent: &under_way.span, "publish_manifest");
         let courier = self.courier.clone();
         let publish = async move {
             let result = publish(&courier, &manifest).await;
             courier.tell(Wake::Published(result));
         };
-        self.tasks.spawn_on(publish, &self.edges.runtime);
+        self.tasks
+            .spawn_on(publish.instrument(publishing), &self.edges.runtime);
     }
 
     /// The manifest of the checkpoint under way is durable, or cannot be.
@@ -297,7 +307,10 @@ impl Thread {
             let merged = courier.edges.store.merge(&runs, keep).await;
             courier.tell(Wake::Merged(merged));
         };
-        self.tasks.spawn_on(merge, &self.edges.runtime);
+        let partition = self.log_partition.partition;
+        let span = tracing::info_span!(parent: None, "merge", partition);
+        self.tasks
+            .spawn_on(merge.instrument(span), &self.edges.runtime);
     }
 
     /// Runs were merged, or could not be; the next checkpoint tries again.

@@ -7,6 +7,7 @@ use crate::settings::RollupSettings;
 use meterline_core::position::Stamp;
 use meterline_core::time::{EventTime, Level};
 use std::time::Instant;
+use tracing::Instrument;
 
 /// When the lanes are due.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Thread {
         if count > 0 {
             let courier = self.courier.clone();
             let delivery = courier.rows(Lane::Hours, &[Level::Hour], rows);
-            self.tasks.spawn_on(delivery, &self.edges.runtime);
+            self.deliver(Lane::Hours, count, delivery);
         }
         count
     }
@@ -123,7 +124,7 @@ impl Thread {
         if count > 0 {
             let courier = self.courier.clone();
             let delivery = courier.rows(Lane::Levels, &[Level::Day, Level::Month], rows);
-            self.tasks.spawn_on(delivery, &self.edges.runtime);
+            self.deliver(Lane::Levels, count, delivery);
         }
         count
     }
@@ -133,7 +134,7 @@ impl Thread {
         let count = rows.len();
         if count > 0 {
             let delivery = self.courier.clone().totals(rows);
-            self.tasks.spawn_on(delivery, &self.edges.runtime);
+            self.deliver(Lane::Totals, count, delivery);
         }
         count
     }
@@ -143,9 +144,20 @@ impl Thread {
         let count = letters.len();
         if count > 0 {
             let delivery = self.courier.clone().letters(letters);
-            self.tasks.spawn_on(delivery, &self.edges.runtime);
+            self.deliver(Lane::DeadLetters, count, delivery);
         }
         count
+    }
+
+    /// Runs a delivery beside the fold; its trace ends with the acknowledgement.
+    fn deliver<D>(&mut self, lane: Lane, rows: usize, delivery: D)
+    where
+        D: Future<Output = ()> + Send + 'static,
+    {
+        let (partition, lane) = (self.log_partition.partition, lane.name());
+        let span = tracing::info_span!(parent: None, "flush", partition, lane, rows);
+        self.tasks
+            .spawn_on(delivery.instrument(span), &self.edges.runtime);
     }
 
     /// Whether every lane has had everything acknowledged.

@@ -64,6 +64,8 @@ pub(crate) fn run(assignment: Assignment) -> Exit {
 
 fn load(assignment: Assignment) -> Result<Thread, Exit> {
     let began = Instant::now();
+    let partition = assignment.log_partition.partition;
+    let _span = tracing::info_span!("load", partition).entered();
     let edges = Arc::clone(&assignment.edges);
     let view = read_decisions(&edges)?;
     let (mut partition, runs) = match &assignment.manifest {
