@@ -35,8 +35,8 @@ LABEL org.opencontainers.image.title="Meterline" \
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
-    && groupadd --system --gid 10001 meterline \
-    && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin meterline \
+    && groupadd --gid 10001 meterline \
+    && useradd --no-log-init --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin meterline \
     && install --directory --owner 10001 --group 10001 /var/lib/meterline
 COPY --from=builder /usr/local/bin/meterline /usr/local/bin/meterline
 COPY --from=builder /src/schemas/catalogs /usr/share/meterline/catalogs

@@ -34,6 +34,10 @@ check: ## Format, lints, docs, purity of the core, rules of form
 check-deploy: build ## Image, compose, Kubernetes, their settings, the operator's guide
 	tests/checks/deployment
 
+.PHONY: drill
+drill: build ## Backup, loss and restore on a stack of its own, with a comparison
+	deploy/drill/restore
+
 .PHONY: sbom
 sbom: ## List what the command is made of (CycloneDX 1.6): target/sbom/meterline.cdx.json
 	tests/checks/supply sbom target/sbom/meterline.cdx.json

@@ -38,6 +38,10 @@ class ClickHouse:
 
     def run(self, statement):
         """Runs a statement and returns the answer's text."""
+        return self.read(statement).decode()
+
+    def read(self, statement):
+        """Runs a statement and returns the answer's bytes, for formats that are no text."""
         return self._request({}, [statement.encode()])
 
     def _request(self, parameters, chunks):
@@ -46,9 +50,9 @@ class ClickHouse:
             path = "/?" + urlencode({"database": self.database, **parameters})
             connection.request("POST", path, body=iter(chunks), headers=self._headers, encode_chunked=True)
             answer = connection.getresponse()
-            text = answer.read().decode()
+            content = answer.read()
         finally:
             connection.close()
         if answer.status != 200:
-            raise TrialError(f"ClickHouse refused a query: {text.strip()}")
-        return text
+            raise TrialError(f"ClickHouse refused a query: {content.decode(errors='replace').strip()}")
+        return content

@@ -1,0 +1,59 @@
+"""Backup and restore as the guide describes them, with the means of this machine.
+
+A production installation copies its bucket and uses BACKUP and RESTORE of ClickHouse, which the
+local engine is not set up for; rows go through files in the Native format here. The order is the
+same, and it is what the drill is about: a checkpoint must never be ahead of the rows.
+"""
+
+import shutil
+
+from trial.output import say
+
+# Filled by a view from `progress`, or made by `meterline init`.
+_NOT_COPIED = {"schema_migrations", "progress_history"}
+# Bookkeeping of a moment (when a row was written) is no part of what must come back.
+_TABLES = ["bucket_hourly", "bucket_daily", "bucket_monthly", "dead_letters", "progress"]
+# A position in usage.totals depends on when a flush happened, not on the log.
+_COLUMNS = {"progress": "* EXCEPT (totals_offset, version, levels_to)"}
+
+
+def take(clickhouse, store, kept):
+    """Copies manifests, then the files they name, then the tables."""
+    # A manifest's files stay for a day after it is gone, so what is copied first stays whole.
+    shutil.copytree(store / "manifests", kept / "store" / "manifests")
+    shutil.copytree(store, kept / "store", dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifests", "spool"))
+    (kept / "tables").mkdir()
+    for name in _tables(clickhouse):
+        rows = clickhouse.read(f"SELECT * FROM {name} FORMAT Native")
+        (kept / "tables" / name).write_bytes(rows)
+        say(f"table {name}: {len(rows)} bytes", indent=2)
+
+
+def restore(clickhouse, store, kept):
+    """Puts everything back; tables exist already and are empty."""
+    shutil.copytree(kept / "store", store)
+    for path in sorted((kept / "tables").iterdir()):
+        rows = path.read_bytes()
+        if rows:
+            clickhouse.insert(f"INSERT INTO {path.name} FORMAT Native", [rows])
+
+
+def progress(clickhouse):
+    """Events that the restored rows cover."""
+    return clickhouse.number("SELECT sum(delivered) - sum(control) FROM progress FINAL")
+
+
+def fingerprints(clickhouse):
+    """Rows and a hash over all of them, by table: equal means equal rows, stamps included."""
+    return {name: _fingerprint(clickhouse, name) for name in _TABLES}
+
+
+def _fingerprint(clickhouse, name):
+    columns = _COLUMNS.get(name, "*")
+    query = f"SELECT count(), sum(cityHash64(*)) FROM (SELECT {columns} FROM {name} FINAL)"
+    return clickhouse.rows(query)[0]
+
+
+def _tables(clickhouse):
+    query = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+    return sorted(name for (name,) in clickhouse.rows(query) if name not in _NOT_COPIED)
