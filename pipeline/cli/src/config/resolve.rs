@@ -3,9 +3,6 @@
 use super::raw::{RawClickHouse, RawKafka, RawLog, RawRollup, RawSettings};
 use super::{Leaves, Origin, Problem, known};
 
-mod checkpoint;
-mod secrets;
-
 use crate::telemetry;
 use crate::units::{Length, parse_size};
 use meterline_clickhouse::{Keep, Replication, Retention, Secret};
@@ -205,7 +202,9 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
             // A duration that cannot be read was refused already, with a better reason.
             SettingsError::Timeout => return settings,
             SettingsError::Url { reason } => ("clickhouse.url", reason),
-            SettingsError::Ca { .. } => ("clickhouse.ca_file", error.to_string()),
+            SettingsError::Ca { .. } | SettingsError::NoCa { .. } => {
+                ("clickhouse.ca_file", error.to_string())
+            }
             SettingsError::Cluster { .. } => ("clickhouse.cluster", error.to_string()),
             SettingsError::Quorum { .. } | SettingsError::NoQuorum => {
                 ("clickhouse.insert_quorum", error.to_string())
