@@ -42,7 +42,7 @@ pub const USAGE_EVENTS_COLUMNS: [(&str, &str); 24] = [
 
 /// What decoding a record came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Decoded<'a> {
+pub struct Decoded<'a, 'e> {
     /// The catalog in force at the record.
     pub catalog_version: u32,
     /// Name of the record form; empty where it is none.
@@ -52,7 +52,7 @@ pub struct Decoded<'a> {
     /// Which field, which bound; empty for events.
     pub detail: &'a str,
     /// The event, as far as it could be read.
-    pub event: Option<&'a Event<'a>>,
+    pub event: Option<&'a Event<'e>>,
     /// Time that duplicates go by.
     pub id_time: EventTime,
     /// First and last hour in which the same identity makes this a duplicate.
@@ -103,7 +103,7 @@ impl ArchiveBlock {
     }
 
     /// Adds a row.
-    pub fn push(&mut self, record: &ArchivedRecord<'_>, decoded: &Decoded<'_>) {
+    pub fn push(&mut self, record: &ArchivedRecord<'_>, decoded: &Decoded<'_, '_>) {
         if self.rows == 0 {
             write_header(&mut self.body, &USAGE_EVENTS_COLUMNS);
         }
@@ -122,7 +122,7 @@ impl ArchiveBlock {
     }
 }
 
-fn write_event(out: &mut Vec<u8>, decoded: &Decoded<'_>) {
+fn write_event(out: &mut Vec<u8>, decoded: &Decoded<'_, '_>) {
     let event = decoded.event;
     let texts = event.map_or([""; 4], |e| [&*e.tenant, &*e.source, &*e.id, &*e.kind]);
     texts.into_iter().for_each(|text| write_text(out, text));
