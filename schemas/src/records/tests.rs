@@ -376,7 +376,7 @@ fn fingerprints_never_change() {
             ("total", "856a810e77811140"),
             ("progress", "59f1818b4ce6782c"),
             ("dead letter", "96813c10ed6e2972"),
-            ("replay", "e865b491efb23beb"),
+            ("replay", "b432c677ca2b5ea6"),
         ]
     );
 }
