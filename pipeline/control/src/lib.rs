@@ -19,6 +19,7 @@ mod follow;
 mod init;
 mod log;
 mod place;
+mod schemas;
 mod topics;
 
 pub use adopt::AdoptStart;
@@ -27,4 +28,5 @@ pub use decide::{Author, Decided, propose};
 pub use error::ControlError;
 pub use init::{InitReport, InitSpec, init_topics};
 pub use log::ControlLog;
+pub use schemas::record_name;
 pub use topics::Warning;
