@@ -7,6 +7,7 @@ mod keys;
 mod manifests;
 mod merging;
 mod model;
+mod object_store;
 mod runs;
 
 use crate::{Entries, FileRef, Keep, Manifest, RunSet, Store, StoreSettings, Writer};

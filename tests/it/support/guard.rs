@@ -2,8 +2,8 @@
 //!
 //! The guard is a shell that waits for the end of its input, which comes when this process ends
 //! by whatever means. It then ends the processes whose working folder lies in the run's folder
-//! (workers of tests that were killed), resets the stacks that were started, and removes the
-//! folder. It touches nothing else.
+//! (workers of tests that were killed) and removes the folder. It touches nothing else; stacks
+//! have guards of their own.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,6 @@ for process in /proc/[0-9]*; do
     case "$(readlink "$process/cwd")" in
         "$RUN"/sites/*) kill -9 "${process#/proc/}" ;;
     esac
-done
-for state in "$RUN"/stack/*; do
-    "$STACK" reset --port-base "${state##*/}"
 done
 rm -rf "$RUN"
 "#;
@@ -36,11 +33,6 @@ pub(crate) fn run_folder() -> &'static Path {
     &RUN.get_or_init(start).folder
 }
 
-/// The script that starts and stops stacks.
-pub(crate) fn stack_script() -> PathBuf {
-    repository().join("deploy/local/stack")
-}
-
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -49,25 +41,16 @@ pub(crate) fn repository() -> PathBuf {
         .to_owned()
 }
 
-/// The folder that stacks keep their state in.
-pub(crate) fn stack_state() -> PathBuf {
-    run_folder().join("stack")
-}
-
 fn start() -> Run {
     let folder = tempfile::Builder::new()
         .prefix("meterline-tests-")
         .tempdir()
         .expect("a temporary folder can be made")
         .keep();
-    for part in ["sites", "stack"] {
-        std::fs::create_dir(folder.join(part)).expect("a folder can be made in a new folder");
-    }
+    std::fs::create_dir(folder.join("sites")).expect("a folder can be made in a new folder");
     let guard = Command::new("sh")
         .args(["-c", SCRIPT])
         .env("RUN", &folder)
-        .env("STACK", stack_script())
-        .env("METERLINE_STACK_STATE", folder.join("stack"))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
