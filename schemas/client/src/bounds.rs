@@ -69,3 +69,78 @@ fn not_longer(field: &str, text: &str, most: u32) -> Result<(), EmitError> {
     let field = field.chars().take(64).collect();
     Err(EmitError::TooLong { field, bytes, most })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::NewIds;
+    use crate::usage::Usage;
+    use std::time::{Duration, SystemTime};
+
+    fn check_usage(usage: Usage<'_>, expected: Result<(), &str>) {
+        let event = usage.into_event("//here", &NewIds::new());
+        let checked = event.and_then(|event| check(&event, &Bounds::default()));
+        let text = checked.map_err(|error| error.to_string());
+        match (&text, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
+            _ => panic!("{text:?}, not {expected:?}"),
+        }
+    }
+
+    fn plain() -> Usage<'static> {
+        Usage::new("api.call", "acme")
+    }
+
+    #[test]
+    fn names_the_field_that_is_empty_or_too_long() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        check_usage(plain(), Ok(()));
+        check_usage(Usage::new("", "acme"), Err("type is empty"));
+        check_usage(Usage::new("api.call", ""), Err("tenant is empty"));
+        check_usage(plain().source(""), Err("source is empty"));
+        check_usage(plain().id(""), Err("id is empty"));
+        check_usage(plain().id(long(256)), Ok(()));
+        check_usage(plain().id(long(257)), Err("id has 257 bytes; at most 256"));
+        check_usage(
+            Usage::new("api.call", long(129)),
+            Err("tenant has 129 bytes; at most 128"),
+        );
+        check_usage(
+            plain().property("model", long(257)),
+            Err("model has 257 bytes"),
+        );
+        check_usage(plain().property(long(300), ""), Err("key has 300 bytes"));
+        check_usage(plain().property("", ""), Err("key is empty"));
+    }
+
+    #[test]
+    fn properties_are_few_and_each_is_said_once() {
+        check_usage(plain().property("a", "1").property("b", "1"), Ok(()));
+        check_usage(
+            plain().property("a", "1").property("a", "1"),
+            Err("`a` is given twice"),
+        );
+        check_usage(
+            plain().property("quantity", "1"),
+            Err("cannot be named `quantity`"),
+        );
+        let many = |count: usize| (0..count).fold(plain(), |u, n| u.property(n.to_string(), ""));
+        check_usage(many(PROPERTIES_MAX), Ok(()));
+        check_usage(many(PROPERTIES_MAX + 1), Err("has 65 properties"));
+    }
+
+    #[test]
+    fn a_time_that_no_window_holds_is_refused() {
+        let years = |n: u64| Duration::from_secs(n * 366 * 86_400);
+        check_usage(plain().at(SystemTime::UNIX_EPOCH - years(60)), Ok(()));
+        check_usage(
+            plain().at(SystemTime::UNIX_EPOCH - years(80)),
+            Err("1900 to 2299"),
+        );
+        check_usage(
+            plain().at(SystemTime::UNIX_EPOCH + years(340)),
+            Err("1900 to 2299"),
+        );
+    }
+}

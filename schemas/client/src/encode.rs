@@ -199,3 +199,111 @@ fn write_member(name: &str, value: &str, out: &mut Vec<u8>) {
 fn write_text(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("a text is JSON, and memory takes everything");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meterline_core::decode::Decoder;
+    use meterline_core::position::Offset;
+    use meterline_core::record;
+    use meterline_core::time::{EventTime, LogTime};
+
+    const FORMS: [Form; 3] = [Form::Avro, Form::CloudEventsJson, Form::CloudEventsBinary];
+
+    fn event(quantity: EventQuantity<'static>) -> Event<'static> {
+        Event {
+            id: "ä:\"1\"".into(),
+            source: "//gateway".into(),
+            kind: "llm.completion".into(),
+            tenant: "acme & söhne".into(),
+            time: Some(EventTime(1_795_251_600_123_456)),
+            quantity,
+            properties: [("model", "small\n\"one\""), ("empty", "")]
+                .map(|(key, value)| (key.into(), value.into()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// What Meterline reads, with the quantity as it would count it.
+    fn read(record: &Record) -> (Event<'static>, Option<Quantity>) {
+        let headers: Vec<_> = record
+            .headers()
+            .map(|(key, value)| (key, Some(value.as_bytes())))
+            .collect();
+        let decoded = Decoder::new(&[])
+            .expect("built in")
+            .decode(&record::Record {
+                offset: Offset::default(),
+                append_time: LogTime(0),
+                headers: &headers,
+                payload: Some(record.payload()),
+                size: record.size(),
+                placement: None,
+            });
+        let decoded = decoded.expect("it is a record form");
+        let event = Event {
+            id: decoded.id.into_owned().into(),
+            source: decoded.source.into_owned().into(),
+            kind: decoded.kind.into_owned().into(),
+            tenant: decoded.tenant.into_owned().into(),
+            time: decoded.time,
+            quantity: EventQuantity::Absent,
+            properties: decoded
+                .properties
+                .into_iter()
+                .map(|(key, value)| (key.into_owned().into(), value.into_owned().into()))
+                .collect(),
+        };
+        let quantity = exact(&decoded.quantity).expect("it is exact");
+        (event, quantity)
+    }
+
+    #[test]
+    fn every_form_is_read_as_it_was_meant() {
+        let given = |text: &'static str| EventQuantity::Text(text.into());
+        let quantities = ["-0.000000001", "99999999999999999999999999999.999999999"];
+        for form in FORMS {
+            for quantity in [
+                given(quantities[0]),
+                given(quantities[1]),
+                EventQuantity::Absent,
+            ] {
+                let meant = exact(&quantity).expect("it is exact");
+                let record = Record::encode(&event(quantity), form).expect("it fits");
+                let (mut back, counted) = read(&record);
+                let mut sent = event(EventQuantity::Absent);
+                sent.properties.sort();
+                back.properties.sort();
+                assert_eq!((back, counted), (sent, meant), "{form:?}");
+                assert_eq!((record.tenant(), record.id()), ("acme & söhne", "ä:\"1\""));
+            }
+        }
+    }
+
+    #[test]
+    fn a_quantity_that_is_not_exact_is_refused_in_every_form() {
+        for form in FORMS {
+            for text in ["5,25", "0.0000000001", "1e29"] {
+                let encoded = Record::encode(&event(EventQuantity::Text(text.into())), form);
+                assert!(
+                    matches!(encoded, Err(EmitError::Quantity(_))),
+                    "{form:?}: {encoded:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_guess_of_a_records_memory_suffices() {
+        for form in FORMS {
+            let event = event(EventQuantity::Text("-0.000000001".into()));
+            let record = Record::encode(&event, form).expect("it fits");
+            assert_eq!(
+                record.bytes.capacity(),
+                expected_bytes(&event, form),
+                "{form:?}"
+            );
+        }
+    }
+}

@@ -34,7 +34,7 @@ const BUFFER_BYTES: u64 = 64 << 20;
 /// Most events in flight: their places are allocated when the client is made.
 const BUFFER_EVENTS_MAX: u64 = 10_000_000;
 /// Most memory in flight: librdkafka counts kibibytes in 31 bits, and gets twice as many.
-const BUFFER_BYTES_MAX: u64 = 1 << 40;
+const BUFFER_BYTES_MAX: u64 = 1 << 39;
 /// Default time after which an event is given up: a broker's restart and an election fit in.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Default time that the last drop of a client waits for its events.
@@ -249,7 +249,7 @@ impl Builder {
             not(
                 range,
                 "buffer",
-                "holds 2 records of `record_bytes` to 1 TiB",
+                "holds 2 records of `record_bytes` to 512 GiB",
             )
         })
         .or_else(|| {
