@@ -15,6 +15,7 @@ pub(crate) mod known;
 pub(crate) mod raw;
 pub(crate) mod resolve;
 pub(crate) mod show;
+pub(crate) mod stage;
 mod traces;
 
 pub(crate) use resolve::{LogFormat, Settings};

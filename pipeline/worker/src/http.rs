@@ -5,6 +5,7 @@
 
 use crate::health::StatusReport;
 use crate::shared::Shared;
+use crate::stages;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -63,7 +64,7 @@ fn json<T: Serialize>(code: StatusCode, value: &T) -> impl IntoResponse + use<T>
 }
 
 async fn live(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let is_live = shared.board.is_live(Instant::now());
+    let is_live = shared.is_live(Instant::now());
     let code = if is_live {
         StatusCode::OK
     } else {
@@ -73,7 +74,7 @@ async fn live(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let problems = shared.board.problems(Instant::now());
+    let problems = shared.problems(Instant::now());
     let code = if problems.is_empty() {
         StatusCode::OK
     } else {
@@ -85,8 +86,10 @@ async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = shared.metrics.scrape(&shared.board, Instant::now());
-    ([(header::CONTENT_TYPE, kind)], text)
+    (
+        [(header::CONTENT_TYPE, kind)],
+        stages::scrape(&shared, Instant::now()),
+    )
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
@@ -94,8 +97,13 @@ async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         instance: shared.settings.instance.clone(),
         group: shared.settings.group.clone(),
         topic: shared.topic.clone(),
-        problems: shared.board.problems(Instant::now()),
+        problems: shared.problems(Instant::now()),
         partitions: shared.board.partitions(),
+        relays: shared
+            .relays
+            .iter()
+            .map(|r| r.health.status(Instant::now()))
+            .collect(),
     };
     json(StatusCode::OK, &report)
 }

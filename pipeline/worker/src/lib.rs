@@ -1,6 +1,6 @@
-//! The rollup stage: consumer, flush, checkpoints, halts, health.
+//! A worker process: the rollup stage, and the stages without state beside it.
 //!
-//! A worker process owns some partitions of the usage log and folds each on a thread of its own
+//! The rollup owns some partitions of the usage log and folds each on a thread of its own
 //! ([`meterline_core::fold::Partition`]), publishes absolute values, and takes checkpoints. It
 //! needs no lock and no fence: two workers on one partition write the same values, so ownership
 //! is a performance hint. What it refuses: to guess a position, to take a lookup that failed for
@@ -15,6 +15,7 @@ mod rollup;
 mod settings;
 mod shared;
 mod stage;
+mod stages;
 
 pub use consumer::ConsumerError;
 pub use health::{PartitionState, PartitionStatus, StatusReport};
@@ -22,6 +23,7 @@ pub use http::ListenError;
 pub use rollup::RollupError;
 pub use settings::{MIN_DEAD_LETTERS_BYTES, MIN_TICK_INTERVAL};
 pub use settings::{RollupSettings, Settings, SettingsError};
+pub use meterline_relay::StageSettings;
 pub use stage::{Stage, StageError};
 
 use health::Board;
@@ -40,11 +42,14 @@ pub enum RunError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// No stage was named.
-    #[error("no stage is named; this binary runs: rollup")]
+    #[error("no stage is named")]
     NoStage,
     /// The rollup stage cannot run.
     #[error(transparent)]
     Rollup(#[from] RollupError),
+    /// A stage without state cannot run.
+    #[error(transparent)]
+    Relay(#[from] meterline_relay::RelayError),
 }
 
 /// Runs the stages until `shutdown` is ready, then drains and returns.
@@ -63,7 +68,10 @@ pub async fn run(
     if stages.is_empty() {
         return Err(RunError::NoStage);
     }
+    let (relays, sides) = stages::relays(&settings, stages)?;
     let shared = Arc::new(Shared {
+        rolls_up: stages.contains(&Stage::Rollup),
+        relays: sides,
         topic: settings.kafka.topics().usage_events(),
         board: Board::new(settings.rollup.progress_timeout, Instant::now()),
         metrics: Metrics::new(),
@@ -73,9 +81,9 @@ pub async fn run(
         Some(address) => Some(http::serve(address, Arc::clone(&shared)).await?),
         None => None,
     };
-    let result = rollup::run(shared, shutdown).await;
+    let result = stages::run(shared, relays, shutdown).await;
     if let Some(server) = server {
         server.abort();
     }
-    Ok(result?)
+    result
 }

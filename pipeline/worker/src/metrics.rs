@@ -104,8 +104,8 @@ impl Metrics {
     }
 
     /// The text that Prometheus scrapes, with what the board knows at this moment.
-    pub(crate) fn scrape(&self, board: &Board, now: Instant) -> String {
-        self.ready.set(i64::from(board.problems(now).is_empty()));
+    pub(crate) fn scrape(&self, board: &Board, is_ready: bool, now: Instant) -> String {
+        self.ready.set(i64::from(is_ready));
         let failing = board.failing(now);
         for need in Need::ALL {
             let since = failing.iter().find(|(failing, _)| *failing == need);

@@ -24,6 +24,10 @@ pub struct Settings {
     pub instance: String,
     /// The rollup stage.
     pub rollup: RollupSettings,
+    /// The archive stage.
+    pub archive: meterline_relay::StageSettings,
+    /// The re-keying stage.
+    pub rekey: meterline_relay::StageSettings,
 }
 
 /// Settings of the rollup stage.

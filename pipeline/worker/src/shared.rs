@@ -7,6 +7,7 @@
 use crate::health::Board;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::stages::RelaySide;
 use meterline_checkpoint::{Store, Writer};
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlLog;
@@ -15,7 +16,7 @@ use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::time::LogTime;
 use meterline_kafka::{Admin, Producer};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Settings, health and metrics of a process.
 pub(crate) struct Shared {
@@ -27,6 +28,26 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     /// What Prometheus reads.
     pub(crate) metrics: Metrics,
+    /// Whether the rollup stage is one of those that run here.
+    pub(crate) rolls_up: bool,
+    /// The stages without state that run here.
+    pub(crate) relays: Vec<RelaySide>,
+}
+
+impl Shared {
+    /// Why the process is not ready, by any of its stages; empty where it is.
+    pub(crate) fn problems(&self, now: Instant) -> Vec<String> {
+        let rollup = self.rolls_up.then(|| self.board.problems(now));
+        let mut problems = rollup.unwrap_or_default();
+        problems.extend(self.relays.iter().flat_map(|r| r.health.problems(now)));
+        problems
+    }
+
+    /// Whether the threads of all its stages live.
+    pub(crate) fn is_live(&self, now: Instant) -> bool {
+        (!self.rolls_up || self.board.is_live(now))
+            && self.relays.iter().all(|relay| relay.health.is_live(now))
+    }
 }
 
 /// The process's connections to everything outside of it.

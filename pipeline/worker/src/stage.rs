@@ -11,19 +11,26 @@ use std::str::FromStr;
 pub enum Stage {
     /// Rolls usage up into buckets.
     Rollup,
+    /// Gives incoming usage to the partitions of its tenants.
+    Rekey,
+    /// Keeps every record of the usage log in ClickHouse.
+    Archive,
 }
 
 /// Names of the contract whose stages are not built yet.
-const NOT_BUILT: [&str; 5] = ["rekey", "archive", "limits", "stripe", "api"];
+const NOT_BUILT: [&str; 3] = ["limits", "stripe", "api"];
+
+/// The stages of this binary, for messages.
+const BUILT: &str = "rollup, rekey, archive";
 
 /// A stage name that cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StageError {
     /// A stage of the contract that this binary lacks.
-    #[error("the stage `{0}` is not built yet; this binary runs: rollup")]
+    #[error("the stage `{0}` is not built yet; this binary runs: {BUILT}")]
     NotBuilt(String),
     /// No stage of the contract.
-    #[error("there is no stage `{0}`; this binary runs: rollup")]
+    #[error("there is no stage `{0}`; this binary runs: {BUILT}")]
     Unknown(String),
 }
 
@@ -33,6 +40,8 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rollup => "rollup",
+            Self::Rekey => "rekey",
+            Self::Archive => "archive",
         }
     }
 }
@@ -49,6 +58,8 @@ impl FromStr for Stage {
     fn from_str(name: &str) -> Result<Self, StageError> {
         match name {
             "rollup" => Ok(Self::Rollup),
+            "rekey" => Ok(Self::Rekey),
+            "archive" => Ok(Self::Archive),
             _ if NOT_BUILT.contains(&name) => Err(StageError::NotBuilt(name.to_owned())),
             _ => Err(StageError::Unknown(name.to_owned())),
         }
@@ -61,7 +72,9 @@ mod tests {
 
     #[test]
     fn stages_are_refused_by_name() {
-        assert_eq!("rollup".parse(), Ok(Stage::Rollup));
+        for stage in [Stage::Rollup, Stage::Rekey, Stage::Archive] {
+            assert_eq!(stage.name().parse(), Ok(stage));
+        }
         assert_eq!(
             "stripe".parse::<Stage>(),
             Err(StageError::NotBuilt("stripe".to_owned()))

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::args::RunArgs;
 use crate::failure::Failure;
+use meterline_checkpoint::StoreSettings;
 use meterline_worker::{Settings, Stage, StageError};
 
 /// Runs the command.
@@ -13,18 +14,21 @@ pub(crate) fn run(args: &RunArgs, session: &Session<'_>) -> Result<(), Failure> 
         .map(|name| name.parse())
         .collect::<Result<Vec<Stage>, StageError>>();
     let stages = stages.map_err(|error| Failure::Usage(error.into()))?;
-    let settings = worker_settings(session)?;
+    let settings = worker_settings(session, stages.contains(&Stage::Rollup))?;
     let stop = session.stop()?;
     Ok(session
         .runtime
         .block_on(meterline_worker::run(settings, &stages, stop.requested()))?)
 }
 
-fn worker_settings(session: &Session<'_>) -> Result<Settings, Failure> {
+fn worker_settings(session: &Session<'_>, rolls_up: bool) -> Result<Settings, Failure> {
     let settings = session.settings;
-    let checkpoint = settings.checkpoint.clone().ok_or_else(|| {
-        Failure::usage("checkpoint.url is not set: a stage needs a place for its checkpoints, such as file:///var/lib/meterline")
-    })?;
+    let checkpoint = match settings.checkpoint.clone() {
+        Some(checkpoint) => checkpoint,
+        None if rolls_up => return Err(Failure::usage("checkpoint.url is not set: the rollup stage needs a place for its checkpoints, such as file:///var/lib/meterline")),
+        // No other stage opens the store.
+        None => StoreSettings::new(""),
+    };
     Ok(Settings {
         kafka: settings.kafka.clone(),
         clickhouse: settings.clickhouse.clone(),
@@ -33,6 +37,8 @@ fn worker_settings(session: &Session<'_>) -> Result<Settings, Failure> {
         group: settings.group.clone(),
         instance: settings.instance.clone().unwrap_or_else(default_instance),
         rollup: settings.rollup.clone(),
+        archive: settings.archive.clone(),
+        rekey: settings.rekey.clone(),
     })
 }
 

@@ -5,6 +5,7 @@
 //! `kafka.properties` takes `METERLINE__KAFKA__PROPERTIES__SECURITY_PROTOCOL` for
 //! `security.protocol`.
 
+use super::stage::RawStage;
 use meterline_clickhouse::Retention;
 use meterline_worker::RollupSettings;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ pub(crate) struct RawSettings {
     pub checkpoint: RawCheckpoint,
     /// The rollup stage.
     pub rollup: RawRollup,
+    /// The archive stage.
+    pub archive: RawStage,
+    /// The re-keying stage.
+    pub rekey: RawStage,
     /// Health, metrics and status.
     pub http: RawHttp,
     /// Logs.

@@ -1,12 +1,13 @@
 //! From what was written to what commands run with: units read, secrets fetched, bounds checked.
 
 use super::raw::{RawClickHouse, RawKafka, RawLog, RawRollup, RawSettings};
+use super::stage::RawStage;
 use super::{Leaves, Origin, Problem, known};
 
 use crate::telemetry;
 use crate::units::{Length, parse_size};
 use meterline_clickhouse::{Keep, Replication, Retention, Secret};
-use meterline_worker::RollupSettings;
+use meterline_worker::{RollupSettings, StageSettings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub(crate) struct Settings {
     pub checkpoint: Option<meterline_checkpoint::StoreSettings>,
     /// The rollup stage.
     pub rollup: RollupSettings,
+    /// The archive stage.
+    pub archive: StageSettings,
+    /// The re-keying stage.
+    pub rekey: StageSettings,
     /// Where `run` serves and `status` asks.
     pub http_listen: Option<SocketAddr>,
     /// What is logged.
@@ -61,6 +66,8 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         clickhouse: clickhouse(&raw.clickhouse, &mut checker),
         checkpoint: checkpoint::settings(&raw.checkpoint, &mut checker),
         rollup: rollup(&raw.rollup, &mut checker),
+        archive: stage("archive", &raw.archive, &raw.kafka.group, &mut checker),
+        rekey: stage("rekey", &raw.rekey, &raw.kafka.group, &mut checker),
         http_listen: raw.http.listen.as_ref().and_then(|text| {
             let reason = || "must be an address and a port, such as 127.0.0.1:9464".to_owned();
             checker.take("http.listen", text.parse().map_err(|_| reason()))
@@ -279,6 +286,37 @@ fn rollup(raw: &RawRollup, checker: &mut Checker<'_>) -> RollupSettings {
         && let Err(error) = settings.check()
     {
         checker.refuse(error.key, format!("must be {}", error.rule));
+    }
+    settings
+}
+
+fn stage(
+    name: &str,
+    raw: &RawStage,
+    rollup_group: &str,
+    checker: &mut Checker<'_>,
+) -> StageSettings {
+    let before = checker.problems.len();
+    let key = |key: &str| format!("{name}.{key}");
+    let group = raw.group.clone();
+    let settings = StageSettings {
+        group: group.unwrap_or_else(|| format!("{rollup_group}.{name}")),
+        flush_interval: checker.length(&key("flush_interval"), &raw.flush_interval),
+        batch_records: checker
+            .number(&key("batch_records"), raw.batch_records)
+            .unwrap_or(0),
+        batch_bytes: checker
+            .take(&key("batch_bytes"), parse_size(&raw.batch_bytes))
+            .unwrap_or(0),
+        progress_timeout: checker.length(&key("progress_timeout"), &raw.progress_timeout),
+        session_timeout: checker.length(&key("session_timeout"), &raw.session_timeout),
+        stop_timeout: checker.length(&key("stop_timeout"), &raw.stop_timeout),
+    };
+    // Where a value could not be read, the stand-in would be refused for the wrong reason.
+    if checker.problems.len() == before
+        && let Err(error) = settings.check()
+    {
+        checker.refuse(&key(error.key), format!("must be {}", error.rule));
     }
     settings
 }

@@ -90,6 +90,9 @@ pub struct StatusReport {
     pub topic: String,
     /// Why the process is not ready; empty where it is.
     pub problems: Vec<String>,
-    /// The partitions that it owns.
+    /// The partitions that its rollup owns.
     pub partitions: Vec<PartitionStatus>,
+    /// Its stages without state.
+    #[serde(default)]
+    pub relays: Vec<meterline_relay::RelayStatus>,
 }

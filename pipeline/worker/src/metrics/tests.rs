@@ -84,7 +84,7 @@ fn statistics() -> Statistics {
 }
 
 fn text_of(metrics: &Metrics, board: &Board) -> String {
-    metrics.scrape(board, Instant::now())
+    metrics.scrape(board, true, Instant::now())
 }
 
 /// What a scrape tells, by metric.
@@ -212,11 +212,12 @@ fn a_scrape_says_what_the_board_knows() {
     board.report(7, ticket, now, |status| {
         status.state = PartitionState::Running;
     });
-    let text = metrics.scrape(&board, now);
+    let text = metrics.scrape(&board, board.problems(now).is_empty(), now);
     assert!(text.contains("\nmeterline_ready 1\n"), "{text}");
     assert!(text.contains("meterline_rollup_partitions{state=\"running\"} 1"));
     board.fails(Need::ClickHouse, "no route", now);
-    let text = metrics.scrape(&board, now + Duration::from_secs(9));
+    let later = now + Duration::from_secs(9);
+    let text = metrics.scrape(&board, board.problems(later).is_empty(), later);
     assert!(text.contains("\nmeterline_ready 0\n"), "{text}");
     assert!(text.contains("meterline_need_failing_seconds{need=\"clickhouse\"} 9"));
     assert!(text.contains("meterline_need_failing_seconds{need=\"kafka\"} 0"));

@@ -9,7 +9,7 @@ use meterline_core::control::{Decision, Verdict, VerdictAction};
 use meterline_core::position::LogPartition;
 use meterline_kafka::{Admin, Outgoing, Producer};
 use meterline_schemas::catalog_yaml;
-use meterline_worker::{RollupSettings, RunError, Settings, Stage};
+use meterline_worker::{RollupSettings, RunError, Settings, Stage, StageSettings};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
@@ -127,6 +127,8 @@ impl Site {
                 session_timeout: Duration::from_secs(6),
                 ..RollupSettings::default()
             },
+            archive: StageSettings::new("archive"),
+            rekey: StageSettings::new("rekey"),
         }
     }
 

@@ -1,0 +1,107 @@
+//! Several stages in one process: all run until the shutdown, or until one of them cannot.
+//!
+//! A stage that ends with an error stops the others, which drain as for a shutdown: a process
+//! that does half of its work would look healthy to whoever counts processes.
+
+use crate::RunError;
+use crate::rollup;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::stage::Stage;
+use futures::future::join_all;
+use meterline_relay::{Connections, Health, Kind, Relay, RelayError};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// How OpenMetrics text ends.
+const END: &str = "# EOF\n";
+
+/// What a process shows of a stage without state.
+pub(crate) struct RelaySide {
+    pub(crate) health: Arc<Health>,
+    registry: Registry,
+}
+
+/// The stages without state among `stages`, and what is shown of each.
+pub(crate) fn relays(
+    settings: &Settings,
+    stages: &[Stage],
+) -> Result<(Vec<Relay>, Vec<RelaySide>), RelayError> {
+    let (mut relays, mut sides) = (Vec::new(), Vec::new());
+    for (stage, kind, own) in [
+        (Stage::Archive, Kind::Archive, &settings.archive),
+        (Stage::Rekey, Kind::Rekey, &settings.rekey),
+    ] {
+        if !stages.contains(&stage) {
+            continue;
+        }
+        let connections = Connections {
+            kafka: settings.kafka.clone(),
+            clickhouse: settings.clickhouse.clone(),
+            instance: settings.instance.clone(),
+        };
+        let (relay, registry) = Relay::new(kind, connections, own.clone())?;
+        let health = relay.health();
+        relays.push(relay);
+        sides.push(RelaySide { health, registry });
+    }
+    Ok((relays, sides))
+}
+
+/// Runs the stages until `shutdown` is ready or one fails, then drains all.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    relays: Vec<Relay>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    let (stop, stopped) = watch::channel(false);
+    let told = || {
+        let mut stopped = stopped.clone();
+        async move {
+            // The sender outlives all stages, so that an error only says that all is over.
+            let _ = stopped.wait_for(|is_told| *is_told).await;
+        }
+    };
+    let stop_all = || {
+        stop.send_replace(true);
+    };
+    let rollup = async {
+        let result = match shared.rolls_up {
+            true => rollup::run(Arc::clone(&shared), told()).await,
+            false => Ok(()),
+        };
+        Ok(result.inspect_err(|_| stop_all())?)
+    };
+    let relays = join_all(relays.into_iter().map(|relay| async {
+        let result = relay.run(told()).await;
+        result.inspect_err(|_| stop_all())
+    }));
+    let mut all = std::pin::pin!(futures::future::join(rollup, relays));
+    let (rollup, relays): (Result<(), RunError>, Vec<_>) = tokio::select! {
+        ended = &mut all => ended,
+        () = shutdown => {
+            stop_all();
+            all.await
+        }
+    };
+    rollup?;
+    relays.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
+}
+
+/// The text that Prometheus scrapes: the metrics of all stages that run here.
+pub(crate) fn scrape(shared: &Shared, now: Instant) -> String {
+    let is_ready = shared.problems(now).is_empty();
+    let mut text = shared.metrics.scrape(&shared.board, is_ready, now);
+    let length = text.strip_suffix(END).map_or(text.len(), str::len);
+    text.truncate(length);
+    const WHOLE: &str = "a String takes all that is written to it";
+    for relay in &shared.relays {
+        encode_registry(&mut text, &relay.registry).expect(WHOLE);
+    }
+    encode_eof(&mut text).expect(WHOLE);
+    text
+}
