@@ -71,6 +71,7 @@ pub(crate) fn run(
     let blend = Blend {
         mixing: args.mixing.clone(),
         forms: vec![form(args.encoding)],
+        fallback: None,
         total: survey.records,
         restamp: 0,
     };

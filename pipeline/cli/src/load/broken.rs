@@ -19,8 +19,18 @@ use std::sync::Arc;
 const LONG_AGO: EventTime = EventTime(946_684_800_000_000);
 /// A day before the end of event time.
 const FAR_AHEAD: EventTime = EventTime(EVENT_TIME_END.0 - 86_400_000_000);
-/// Texts that are no acceptable quantity of any meter.
-const BAD_QUANTITIES: [&str; 6] = ["NaN", "twelve", "1e-10", "0.0000000001", "1e30", "1.2.3"];
+/// Texts that are no acceptable quantity of some meters: which of them a meter refuses depends on
+/// its filter, its scale and whether it takes negative ones.
+pub(crate) const BAD_QUANTITIES: [&str; 8] = [
+    "NaN",
+    "twelve",
+    "1e-10",
+    "0.0000000001",
+    "1e30",
+    "1.2.3",
+    "-1",
+    "0.000000001",
+];
 /// Pointers that nobody could have written: no pointer at all, an offset still to come, and one
 /// that names a record by the wrong hash.
 const BAD_POINTERS: [&str; 3] = [
@@ -32,10 +42,19 @@ const BAD_POINTERS: [&str; 3] = [
 /// Where an event carries what a meter reads: what can be broken about it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Weakness {
-    /// The property that holds a matching meter's quantity; the outer `None`: nothing is read.
-    pub value: Option<Option<Arc<str>>>,
+    /// What a matching meter refuses to read; `None`: it reads nothing, or nothing can be refused.
+    pub quantity: Option<BadQuantity>,
     /// A property that a matching meter groups by.
     pub dimension: Option<Arc<str>>,
+}
+
+/// Quantities that a meter refuses, although its filter fits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct BadQuantity {
+    /// The property that the meter reads; `None`: the event's own quantity.
+    pub property: Option<Arc<str>>,
+    /// At least one.
+    pub texts: Vec<&'static str>,
 }
 
 /// Makes broken records out of good events.
@@ -90,7 +109,7 @@ impl Breaker {
         match reason {
             Reason::TooManyDimensions | Reason::Overflow => false,
             Reason::WrongPartition => self.partitions > 1,
-            Reason::BadQuantity => weakness.value.is_some(),
+            Reason::BadQuantity => weakness.quantity.is_some(),
             Reason::BadDimension => weakness.dimension.is_some(),
             _ => true,
         }
@@ -120,8 +139,10 @@ impl Breaker {
             Reason::FromTheFuture => event.time = FAR_AHEAD,
             Reason::NoMeter => event.kind = "meterline.no-such-type".into(),
             Reason::BadQuantity => {
-                let bad = (*random.pick(&BAD_QUANTITIES)).to_owned();
-                match weakness.value.as_ref().expect("asked for by `can_cause`") {
+                let quantity = weakness.quantity.as_ref();
+                let quantity = quantity.expect("asked for by `can_cause`");
+                let bad = (*random.pick(&quantity.texts)).to_owned();
+                match &quantity.property {
                     None => event.quantity = Some(bad),
                     Some(property) => set_property(event, property, bad),
                 }
@@ -181,7 +202,8 @@ impl Breaker {
     }
 }
 
-fn set_property(event: &mut UsageEvent, name: &Arc<str>, value: String) {
+/// Gives a property a value, whether it is there or not.
+pub(crate) fn set_property(event: &mut UsageEvent, name: &Arc<str>, value: String) {
     match event.properties.iter_mut().find(|(key, _)| key == name) {
         Some((_, text)) => *text = value,
         None => event.properties.push((Arc::clone(name), value)),

@@ -8,7 +8,10 @@ fn broken(partitions: u32) -> Vec<(&'static str, Folded)> {
     let catalog = catalog();
     let encoder = Encoder::default();
     let weakness = Weakness {
-        value: Some(Some("bytes".into())),
+        quantity: Some(BadQuantity {
+            property: Some("bytes".into()),
+            texts: BAD_QUANTITIES[..7].to_vec(),
+        }),
         dimension: Some("region".into()),
     };
     let mut random = Random::new(3);

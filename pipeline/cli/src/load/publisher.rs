@@ -29,6 +29,8 @@ pub(crate) struct Blend {
     pub mixing: Mixing,
     /// Record forms, in equal shares.
     pub forms: Vec<Form>,
+    /// The form of an event that the chosen one cannot hold; `None`: such an event is an error.
+    pub fallback: Option<Form>,
     /// Number of events to come, which bounds how long one is held back.
     pub total: u64,
     /// How far a duplicate's event time may be moved back, in microseconds; 0 for not at all.
@@ -194,16 +196,7 @@ impl<S: Sink> Publisher<S> {
     }
 
     fn send(&mut self, kind: Kind, event: UsageEvent) -> Result<()> {
-        let form = *self.random.pick(&self.blend.forms);
-        self.encoder
-            .encode(form, &event, &mut self.message)
-            .map_err(|reason| {
-                anyhow!(reason).context(format!(
-                    "failed to encode event {} as {}",
-                    event.id,
-                    form.name()
-                ))
-            })?;
+        let form = self.encode(&event)?;
         self.publish(kind, form, &event)?;
         if kind != Kind::Duplicate && self.random.happens(self.blend.mixing.duplicates) {
             let mut again = event;
@@ -213,6 +206,21 @@ impl<S: Sink> Publisher<S> {
             self.hold(Kind::Duplicate, again);
         }
         Ok(())
+    }
+
+    /// Encodes an event in a form that holds it.
+    fn encode(&mut self, event: &UsageEvent) -> Result<Form> {
+        let form = *self.random.pick(&self.blend.forms);
+        let encoded = self.encoder.encode(form, event, &mut self.message);
+        let Err(reason) = encoded else {
+            return Ok(form);
+        };
+        if let Some(other) = self.blend.fallback.filter(|other| *other != form) {
+            let encoded = self.encoder.encode(other, event, &mut self.message);
+            return encoded.map(|()| other).map_err(|reason| anyhow!(reason));
+        }
+        let failed = format!("failed to encode event {} as {}", event.id, form.name());
+        Err(anyhow!(reason).context(failed))
     }
 
     fn send_broken(&mut self, mut event: UsageEvent, weakness: &Weakness) -> Result<()> {

@@ -1,9 +1,10 @@
 //! Makes up events: the same for the same seed, catalog and present.
 //!
-//! Tenants are heavy-tailed: the one of rank n gets a share of 1/n (Zipf, exponent 1), so that a
-//! few keys carry most of the load, as in production. Event times ascend evenly over the span.
+//! Tenants are heavy-tailed ([`Tenants`]); event times ascend evenly over the span.
 
+use super::EventSource;
 use super::shapes::{Shape, shapes, timed_id};
+use super::tenants::Tenants;
 use crate::load::event::{Kind, UsageEvent};
 use crate::load::random::Random;
 use crate::units::Share;
@@ -17,8 +18,6 @@ const SOURCE: &str = "meterline/simulate";
 const LATE_MARGIN: i64 = 3_600_000_000;
 /// A late event is at least this much older than the others: its hour is sealed.
 const LATE_LEAST: i64 = 2 * 3_600_000_000;
-/// Parts in which the share of the busiest tenant is counted.
-const WEIGHT: u64 = 1 << 32;
 
 /// What to make up.
 #[derive(Clone, Debug)]
@@ -47,9 +46,7 @@ pub(crate) struct Generator {
     plan: Plan,
     shapes: Vec<Shape>,
     sources: Vec<(Arc<str>, Option<IdTime>)>,
-    tenants: Vec<Arc<str>>,
-    /// Running sums of the tenants' weights.
-    weights: Vec<u64>,
+    tenants: Tenants,
     oldest: EventTime,
     random: Random,
     number: u64,
@@ -65,36 +62,29 @@ impl Generator {
                 .iter()
                 .map(|(name, rule)| (Arc::from(name.as_str()), Some(rule.id_time))),
         );
-        let weights = (1..=u64::from(plan.tenants)).scan(0, |sum, rank| {
-            *sum += (WEIGHT / rank).max(1);
-            Some(*sum)
-        });
         Self {
             shapes: shapes(catalog),
             sources,
-            tenants: (1..=plan.tenants)
-                .map(|n| Arc::from(format!("tenant-{n:05}")))
-                .collect(),
-            weights: weights.collect(),
+            tenants: Tenants::new(plan.tenants),
             oldest: EventTime(plan.now.before(catalog.acceptance).0 + LATE_MARGIN),
             random: Random::new(plan.seed),
             number: 0,
             plan,
         }
     }
+}
 
-    /// The next event, and the shape it has.
-    pub(crate) fn next(&mut self) -> (Kind, UsageEvent, &Shape) {
+impl EventSource for Generator {
+    fn next(&mut self) -> (Kind, UsageEvent, &Shape) {
         let shape = self.random.index(self.shapes.len());
         let shape = &self.shapes[shape];
         let (source, id_time) = self.random.pick(&self.sources).clone();
-        let draw = self.random.below(self.weights.last().copied().unwrap_or(1));
-        let tenant = self.weights.partition_point(|sum| *sum <= draw);
+        let tenant = self.tenants.pick(&mut self.random);
         let mut event = UsageEvent {
             id: String::new(),
             source,
             kind: Arc::clone(&shape.kind),
-            tenant: Arc::clone(&self.tenants[tenant]),
+            tenant: Arc::clone(self.tenants.name(tenant)),
             time: self.plan.time(self.number),
             quantity: None,
             properties: Vec::with_capacity(6),

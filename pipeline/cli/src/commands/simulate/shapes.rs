@@ -5,7 +5,7 @@
 //! scale; now and then a filter is missed, a group-by property left out or a number negative
 //! where that is allowed, because real events do that.
 
-use crate::load::broken::Weakness;
+use crate::load::broken::{BAD_QUANTITIES, BadQuantity, Weakness, set_property};
 use crate::load::event::UsageEvent;
 use crate::load::publisher::Breakable;
 use crate::load::random::Random;
@@ -87,11 +87,10 @@ fn shape(catalog: &Catalog, meter: &Meter) -> Shape {
         .map(String::as_str);
     let keys: BTreeSet<&str> = keys.filter(|name| !taken(name)).collect();
     let own_key = meter.group_by.iter().find(|name| !taken(name));
-    let reads_quantity = meter.aggregation.reads_quantity();
     Shape {
         kind: meter.event_type.as_str().into(),
         weakness: Weakness {
-            value: reads_quantity.then(|| meter.value.as_deref().map(Arc::from)),
+            quantity: bad_quantity(meter),
             dimension: own_key.map(|name| Arc::from(name.as_str())),
         },
         dimensions: keys.into_iter().map(dimension).collect(),
@@ -100,6 +99,37 @@ fn shape(catalog: &Catalog, meter: &Meter) -> Shape {
             .map(|property| value(&siblings, *property))
             .collect(),
         conditions,
+    }
+}
+
+/// The quantities that this meter refuses, by its own filter, scale and sign.
+fn bad_quantity(meter: &Meter) -> Option<BadQuantity> {
+    let refuses = |text: &&&str| {
+        let conditions = meter.filter.iter();
+        let mut own = conditions.filter(|c| Some(&c.property) == meter.value.as_ref());
+        // Where the filter reads the quantity itself, most of what is wrong with it only means
+        // that the meter does not count the event.
+        let fits = own.all(|c| holds(&c.test, text));
+        let is_read = Quantity::parse(text)
+            .is_ok_and(|q| (meter.negative || !q.is_negative()) && q.times(meter.scale).is_ok());
+        fits && !is_read
+    };
+    let texts: Vec<_> = BAD_QUANTITIES.iter().filter(refuses).copied().collect();
+    let can_be_refused = meter.aggregation.reads_quantity() && !texts.is_empty();
+    can_be_refused.then(|| BadQuantity {
+        property: meter.value.as_deref().map(Arc::from),
+        texts,
+    })
+}
+
+/// Whether a property of this text passes the test.
+fn holds(test: &Test, text: &str) -> bool {
+    let listed = |list: &[String]| list.iter().any(|item| item == text);
+    match test {
+        Test::In(list) => listed(list),
+        Test::NotIn(list) => !listed(list),
+        Test::Above(bound) => Quantity::parse(text).is_ok_and(|q| q > *bound),
+        Test::Exists(wanted) => *wanted,
     }
 }
 
@@ -177,13 +207,10 @@ impl Breakable for Shape {
     /// Makes the event fit its filter: another would be `unmatched` before it is looked at.
     fn mend(&self, event: &mut UsageEvent) {
         for (key, pick) in &self.conditions {
-            let text = match pick {
-                Pick::OneOf(texts, _) => texts[0].clone(),
-                Pick::Above(bound) => above(*bound, 1),
-                Pick::Absent => continue,
-            };
-            if let Some((_, written)) = event.properties.iter_mut().find(|(name, _)| name == key) {
-                *written = text;
+            match pick {
+                Pick::OneOf(texts, _) => set_property(event, key, texts[0].clone()),
+                Pick::Above(bound) => set_property(event, key, above(*bound, 1)),
+                Pick::Absent => event.properties.retain(|(name, _)| name != key),
             }
         }
     }

@@ -32,33 +32,32 @@ fn args(line: &str) -> SimulateArgs {
 }
 
 fn simulate(line: &str) -> (crate::load::publisher::Counts, Vec<Message>) {
-    let (args, catalog) = (args(line), testing::catalog());
-    let plan = plan(&args, EventTime(0)).expect("a plan");
-    let plan = Plan {
-        now: args.now.expect("given"),
-        ..plan
-    };
-    let (encoder, forms) = encoding(&args, &catalog).expect("forms");
+    simulate_for(&testing::catalog(), line)
+}
+
+/// Everything that the arguments publish for a catalog.
+fn simulate_for(catalog: &Catalog, line: &str) -> (crate::load::publisher::Counts, Vec<Message>) {
+    let args = args(line);
+    let now = args.now.expect("given");
+    let (mut events, count) = source(&args, catalog, now).expect("events");
+    let (encoder, forms, fallback) = encoding(&args, catalog).expect("forms");
     let breaker = Breaker::new(catalog.bounds.clone(), testing::PARTITIONS, 0);
     let blend = Blend {
         mixing: args.mixing.clone(),
         forms,
-        total: plan.count,
+        fallback,
+        total: count,
         restamp: 899_000_000,
     };
     let mut publisher = Publisher::new(Kept::default(), encoder, breaker, blend, None);
-    let count = plan.count;
-    let stop = Stop::never();
-    publish(
-        Generator::new(plan, &catalog),
-        count,
-        &mut publisher,
-        Pace::start(None),
-        &stop,
-    )
-    .expect("published");
+    let (pace, stop) = (Pace::start(None), Stop::never());
+    publish(events.as_mut(), count, &mut publisher, pace, &stop).expect("published");
     let (counts, kept) = publisher.finish().expect("finished");
     (counts, kept.0)
+}
+
+fn catalog_of(yaml: &str) -> Catalog {
+    meterline_schemas::catalog_yaml::read("catalog.yaml", yaml).expect("a catalog")
 }
 
 const MIXED: &str = "--count 4000 --tenants 20 --duplicates 10% --late 5% --out-of-order 10% --broken 5% \
@@ -85,6 +84,33 @@ fn shares_are_kept_and_the_fold_counts_what_is_meant_to_count() {
     assert_eq!(folded.accepted + folded.unmatched, 4_000);
     assert_eq!(folded.duplicate, counts.duplicates);
     assert_eq!(folded.rejected.values().sum::<u64>(), counts.broken);
+}
+
+/// Filters that read the quantity, scales and negative quantities: what is broken for one meter
+/// is counted, or not looked at, by another. The writer schema holds milliseconds only.
+#[test]
+fn broken_records_are_broken_for_every_meter_of_the_catalog() {
+    let catalog = catalog_of(include_str!("../../../../../tests/it/catalogs/load.yaml"));
+    let (counts, messages) = simulate_for(&catalog, &MIXED.replace("4000", "20000"));
+    assert!(counts.broken > 900, "{counts:?}");
+    let folded = testing::fold_all(&catalog, &messages);
+    assert_eq!(folded.rejected.values().sum::<u64>(), counts.broken);
+    assert_eq!(folded.accepted + folded.unmatched, 20_000);
+}
+
+#[test]
+fn all_encodings_are_those_that_the_catalog_has() {
+    let mut catalog = testing::catalog();
+    let names = |catalog: &Catalog| {
+        let forms = encoding(&args("--count 5 --encoding all"), catalog).map(|(_, forms, _)| forms);
+        let forms = forms.expect("forms").into_iter();
+        forms.map(Form::name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&catalog), ["json", "binary", "avro", "confluent"]);
+    catalog.schemas.clear();
+    assert_eq!(names(&catalog), ["json", "binary", "avro"]);
+    let refused = encoding(&args("--count 5 --encoding confluent"), &catalog);
+    assert_eq!(refused.expect_err("no schema").exit_code(), 2);
 }
 
 #[test]
