@@ -13,6 +13,7 @@ use meterline_core::time::{EventTime, Level};
 use std::path::PathBuf;
 
 pub(crate) mod dead_letters;
+pub(crate) mod output;
 pub(crate) mod produce;
 pub(crate) mod simulate;
 
@@ -167,9 +168,12 @@ pub(crate) struct UsageArgs {
     /// Most rows to show, by meter, window and dimensions.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,
-    /// Form of the output.
-    #[arg(long, default_value = "table", value_enum)]
-    pub output: Output,
+    /// Show all rows, however many; not as a table.
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+    /// Form and place of the output.
+    #[command(flatten)]
+    pub result: output::ResultArgs,
 }
 
 /// Arguments of `status`.

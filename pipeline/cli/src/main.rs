@@ -4,7 +4,7 @@
 //! codes: 0 done, 1 failed, 2 wrong usage or settings. An error is printed once, with its causes.
 
 use args::Arguments;
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use config::Sources;
 use failure::Failure;
@@ -21,6 +21,7 @@ mod load;
 mod logging;
 mod output;
 mod progress;
+mod registry;
 mod stop;
 mod telemetry;
 #[cfg(test)]
@@ -31,11 +32,15 @@ mod units;
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let matches = match Arguments::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error),
+    };
+    let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    match run(arguments) {
+    match run(arguments, &command_name(&matches)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             note(&failure.to_string());
@@ -44,7 +49,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Failure> {
+/// The command that was given, for traces: `catalog apply`.
+fn command_name(mut matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    while let Some((word, below)) = matches.subcommand() {
+        words.push(word);
+        matches = below;
+    }
+    words.join(" ")
+}
+
+fn run(arguments: Arguments, name: &str) -> Result<(), Failure> {
     let sources = read_sources(arguments.config.as_deref())?;
     let loaded = config::load(&sources).map_err(|problems| {
         Failure::Usage(anyhow::Error::new(problems).context("the settings cannot be used"))
@@ -55,6 +70,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let traces = traces.map(|traces| Traces::start(traces, instance));
     let traces = traces.transpose()?;
     logging::start(settings, traces.as_ref());
+    let _span = tracing::info_span!("command", name).entered();
     commands::run(arguments.command, &loaded, user_name())
 }
 
@@ -66,16 +82,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         }
         _ => None,
     };
-    let words: Vec<String> = std::env::args().collect();
-    let below = |(command, name): &(&str, &str)| {
-        typed.is_some_and(|typed| typed == name) && words.iter().any(|word| word == command)
-    };
-    let missing = match args::NOT_BUILT_BELOW.iter().find(|pair| below(pair)) {
-        Some((command, name)) => Some(format!("{command} {name}")),
-        None => typed
-            .filter(|typed| args::NOT_BUILT.contains(&typed.as_str()))
-            .cloned(),
-    };
+    let missing = typed.filter(|typed| args::NOT_BUILT.contains(&typed.as_str()));
     if let Some(command) = missing {
         note(&format!(
             "error: `meterline {command}` is not built in this version"

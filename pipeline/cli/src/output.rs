@@ -1,8 +1,15 @@
-//! How results are printed: aligned tables, JSON, CSV.
+//! How results are printed: aligned tables, JSON, CSV; on standard output or in a file.
 //!
 //! Cells are exact text; nothing is rounded or abbreviated here. Text from events may hold
 //! anything, so control characters are shown escaped in tables: a dead letter must not be able to
 //! move a terminal's cursor.
+
+mod file;
+mod place;
+mod rows;
+
+pub(crate) use place::Place;
+pub(crate) use rows::Rows;
 
 use crate::args::Output;
 use anyhow::{Context, Result, bail};
@@ -44,8 +51,7 @@ impl Table {
     pub(crate) fn render(&self, output: Output) -> Result<String> {
         match output {
             Output::Table => Ok(self.aligned()),
-            Output::Json => self.json(),
-            Output::Csv => self.csv(),
+            Output::Json | Output::Csv => self.rows(output),
             Output::Parquet => bail!("this command has no parquet output; use table, json or csv"),
         }
     }
@@ -94,37 +100,10 @@ impl Table {
         out
     }
 
-    fn json(&self) -> Result<String> {
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                Value::Object(
-                    self.columns
-                        .iter()
-                        .map(|c| (*c).to_owned())
-                        .zip(row.iter().cloned())
-                        .collect(),
-                )
-            })
-            .collect();
-        let mut text = serde_json::to_string_pretty(&rows).context("failed to write JSON")?;
-        text.push('\n');
-        Ok(text)
-    }
-
-    fn csv(&self) -> Result<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer
-            .write_record(&self.columns)
-            .context("failed to write CSV")?;
-        for row in &self.rows {
-            writer
-                .write_record(row.iter().map(plain_text))
-                .context("failed to write CSV")?;
-        }
-        let bytes = writer.into_inner().context("failed to write CSV")?;
-        String::from_utf8(bytes).context("failed to write CSV")
+    fn rows(&self, output: Output) -> Result<String> {
+        let mut rows = Rows::start(output, &self.columns, Vec::new())?;
+        rows.add(self)?;
+        String::from_utf8(rows.finish()?).context("failed to write")
     }
 }
 

@@ -37,40 +37,9 @@ impl ClickHouse {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn usage(&self, filter: &UsageFilter<'_>) -> Result<Vec<UsageRow>, Error> {
-        let mut sql = format!(
-            "SELECT ?fields FROM {} WHERE tenant = {{tenant:String}} \
-             AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
-             AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
-            usage_view(filter.level)
-        );
-        if filter.meter.is_some() {
-            sql.push_str(" AND meter = {meter:String}");
-        }
-        if filter.after.is_some() {
-            // A meter's dimensions have the same keys, so their values tell its rows apart.
-            sql.push_str(
-                " AND (meter, window_start, mapValues(dimensions)) > ({after_meter:String}, \
-                 toDateTime({after_start:UInt32}, 'UTC'), {after_values:Array(String)})",
-            );
-        }
-        sql.push_str(" ORDER BY meter, window_start, mapValues(dimensions) LIMIT {limit:UInt32}");
-        let mut query = self
-            .client()
-            .query(&sql)
-            .param("tenant", filter.tenant)
-            .param("from", bound_seconds(filter.from))
-            .param("to", bound_seconds(filter.to))
-            .param("limit", filter.limit.min(PAGE_ROWS_MAX));
-        if let Some(meter) = filter.meter {
-            query = query.param("meter", meter);
-        }
-        if let Some(after) = filter.after {
-            let values: Vec<&str> = after.dimensions.iter().map(|(_, v)| v.as_str()).collect();
-            query = query
-                .param("after_meter", &after.meter)
-                .param("after_start", bound_seconds(after.window_start))
-                .param("after_values", values);
-        }
+        let sql = usage_sql("?fields", filter);
+        let query = bind_usage(self.client().query(&sql), filter);
+        let query = query.param("limit", filter.limit.min(PAGE_ROWS_MAX));
         self.rows(|| format!("read usage of {}", filter.tenant), query)
             .await
     }
@@ -93,4 +62,45 @@ impl ClickHouse {
     ) -> Result<Vec<T>, Error> {
         self.call(action, query.fetch_all()).await
     }
+}
+
+/// The statement that reads these columns of the usage that the filter means.
+pub(crate) fn usage_sql(columns: &str, filter: &UsageFilter<'_>) -> String {
+    let mut sql = format!(
+        "SELECT {columns} FROM {} WHERE tenant = {{tenant:String}} \
+         AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
+         AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
+        usage_view(filter.level)
+    );
+    if filter.meter.is_some() {
+        sql.push_str(" AND meter = {meter:String}");
+    }
+    if filter.after.is_some() {
+        // A meter's dimensions have the same keys, so their values tell its rows apart.
+        sql.push_str(
+            " AND (meter, window_start, mapValues(dimensions)) > ({after_meter:String}, \
+             toDateTime({after_start:UInt32}, 'UTC'), {after_values:Array(String)})",
+        );
+    }
+    sql.push_str(" ORDER BY meter, window_start, mapValues(dimensions) LIMIT {limit:UInt32}");
+    sql
+}
+
+/// Binds what [`usage_sql`] names, except for the limit.
+pub(crate) fn bind_usage(query: Query, filter: &UsageFilter<'_>) -> Query {
+    let mut query = query
+        .param("tenant", filter.tenant)
+        .param("from", bound_seconds(filter.from))
+        .param("to", bound_seconds(filter.to));
+    if let Some(meter) = filter.meter {
+        query = query.param("meter", meter);
+    }
+    if let Some(after) = filter.after {
+        let values: Vec<&str> = after.dimensions.iter().map(|(_, v)| v.as_str()).collect();
+        query = query
+            .param("after_meter", &after.meter)
+            .param("after_start", bound_seconds(after.window_start))
+            .param("after_values", values);
+    }
+    query
 }

@@ -3,27 +3,69 @@
 use super::Session;
 use crate::args::{Output, UsageArgs};
 use crate::failure::Failure;
-use crate::output::{Table, note, print, short_time};
+use crate::output::{Place, Rows, Table, note, print, short_time};
+use anyhow::Result;
 use meterline_clickhouse::{ClickHouse, PAGE_ROWS_MAX, UsageFilter};
 use meterline_core::time::{EVENT_TIME_END, EventTime, Level};
 use meterline_schemas::rows::UsageRow;
 use serde_json::{Map, Value, json};
+use std::io::Write;
+
+/// Columns of the output, in every form but Parquet, which also has the tenant.
+const COLUMNS: [&str; 9] = [
+    "meter",
+    "window_start",
+    "window_end",
+    "dimensions",
+    "value",
+    "events",
+    "sealed",
+    "revision",
+    "updated_at",
+];
 
 /// Runs the command.
 pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure> {
     check(args)?;
+    let file = args.result.file()?;
     let clickhouse = session.clickhouse()?;
-    // One row more than asked for tells whether there are more.
-    let mut rows = session.runtime.block_on(read(args, &clickhouse))?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    if rows.is_empty() && args.output == Output::Table {
+    if args.result.output == Output::Parquet {
+        let place = Place::of(file)?;
+        return Ok(place.fill(|place| session.runtime.block_on(export(args, &clickhouse, place)))?);
+    }
+    let mut pages = Pages::new(args, &clickhouse);
+    let first = session.runtime.block_on(pages.next())?;
+    if first.is_empty() && args.result.output == Output::Table {
         return Ok(print(&nothing(args))?);
     }
-    print(&table(&rows).render(args.output)?)?;
-    if more {
-        note("there are more rows; raise --limit or narrow --from and --to");
+    let place = Place::of(file)?;
+    place.fill(|place| {
+        if args.result.output == Output::Table {
+            let mut rows = first;
+            while pages.has_more() {
+                rows.extend(session.runtime.block_on(pages.next())?);
+            }
+            return Ok(place.write_all(table(&rows).render(Output::Table)?.as_bytes())?);
+        }
+        let mut rows = Rows::start(args.result.output, &COLUMNS, place)?;
+        rows.add(&table(&first))?;
+        while pages.has_more() {
+            rows.add(&table(&session.runtime.block_on(pages.next())?))?;
+        }
+        rows.finish()?;
+        Ok(())
+    })?;
+    if pages.is_cut {
+        note("there are more rows; raise --limit, give --all, or narrow --from and --to");
+    }
+    Ok(())
+}
+
+async fn export(args: &UsageArgs, clickhouse: &ClickHouse, place: &mut Place) -> Result<()> {
+    let limit = if args.all { u32::MAX } else { args.limit };
+    let mut export = clickhouse.export_usage(&filter(args, None, limit))?;
+    while let Some(piece) = export.next().await? {
+        place.write_all(&piece)?;
     }
     Ok(())
 }
@@ -33,50 +75,77 @@ fn check(args: &UsageArgs) -> Result<(), Failure> {
     if args.tenant.is_empty() {
         return Err(Failure::usage("--tenant must not be empty"));
     }
+    if args.all && args.result.output == Output::Table {
+        let how = "--all needs --output csv, json or parquet: a table is aligned over all rows";
+        return Err(Failure::usage(how));
+    }
     match (args.from, args.to) {
         (Some(from), Some(to)) if from > to => Err(Failure::usage("--from must not be after --to")),
         _ => Ok(()),
     }
 }
 
-async fn read(args: &UsageArgs, clickhouse: &ClickHouse) -> Result<Vec<UsageRow>, Failure> {
-    let wanted = args.limit.saturating_add(1);
-    let mut rows: Vec<UsageRow> = Vec::new();
-    loop {
-        let read = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let limit = wanted.saturating_sub(read).min(PAGE_ROWS_MAX);
-        let page = clickhouse
-            .usage(&UsageFilter {
-                level: args.level.into(),
-                tenant: &args.tenant,
-                meter: args.meter.as_deref(),
-                from: args.from.unwrap_or(EventTime(0)),
-                to: args.to.unwrap_or(EVENT_TIME_END),
-                after: rows.last(),
-                limit,
-            })
-            .await?;
-        let last = page.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-        rows.extend(page);
-        if last || rows.len() >= usize::try_from(wanted).unwrap_or(usize::MAX) {
-            return Ok(rows);
+fn filter<'a>(args: &'a UsageArgs, after: Option<&'a UsageRow>, limit: u32) -> UsageFilter<'a> {
+    UsageFilter {
+        level: args.level.into(),
+        tenant: &args.tenant,
+        meter: args.meter.as_deref(),
+        from: args.from.unwrap_or(EventTime(0)),
+        to: args.to.unwrap_or(EVENT_TIME_END),
+        after,
+        limit,
+    }
+}
+
+/// The rows that were asked for, page by page.
+struct Pages<'a> {
+    args: &'a UsageArgs,
+    clickhouse: &'a ClickHouse,
+    last: Option<UsageRow>,
+    /// Rows still to come; `None`: all that there are.
+    left: Option<u32>,
+    is_done: bool,
+    /// There are more rows than were asked for.
+    is_cut: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(args: &'a UsageArgs, clickhouse: &'a ClickHouse) -> Self {
+        Self {
+            args,
+            clickhouse,
+            last: None,
+            left: (!args.all).then_some(args.limit),
+            is_done: false,
+            is_cut: false,
         }
+    }
+
+    fn has_more(&self) -> bool {
+        !self.is_done
+    }
+
+    async fn next(&mut self) -> Result<Vec<UsageRow>> {
+        // One row more than asked for tells whether there are more.
+        let left = self.left.map_or(u32::MAX, |left| left.saturating_add(1));
+        let limit = left.min(PAGE_ROWS_MAX);
+        let wanted = filter(self.args, self.last.as_ref(), limit);
+        let mut rows = self.clickhouse.usage(&wanted).await?;
+        let read = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        self.is_done = read < limit;
+        if let Some(left) = &mut self.left {
+            self.is_cut = read > *left;
+            self.is_done |= read >= *left && self.is_cut;
+            rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left = left.saturating_sub(read);
+        }
+        self.last = rows.last().cloned();
+        Ok(rows)
     }
 }
 
 fn table(rows: &[UsageRow]) -> Table {
-    let columns = [
-        "meter",
-        "window_start",
-        "window_end",
-        "dimensions",
-        "value",
-        "events",
-        "sealed",
-        "revision",
-        "updated_at",
-    ];
-    let mut table = Table::new(&columns);
+    let mut table = Table::new(&COLUMNS);
     for row in rows {
         let dimensions: Map<String, Value> = row
             .dimensions
