@@ -5,11 +5,11 @@
 
 use super::{WindowOutOfRange, columns, window_start};
 use clickhouse::Row;
-use meterline_core::bucket::{BucketRow, Kind};
+use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
 use meterline_core::catalog::Aggregation;
-use meterline_core::position::{LogPartition, TopicId};
+use meterline_core::position::{LogPartition, Stamp, TopicId};
 use meterline_core::quantity::Quantity;
-use meterline_core::time::{EventTime, LogTime};
+use meterline_core::time::{EventTime, Hour, Level, LogTime, Window};
 use serde::{Deserialize, Serialize};
 
 /// One bucket of one log partition, as its table holds it.
@@ -94,5 +94,101 @@ impl BucketTableRow {
             updated_at: bucket.updated_at,
             version: bucket.changed.version(),
         })
+    }
+
+    /// What the row counts.
+    #[must_use]
+    pub fn series(&self) -> Series {
+        let dimensions = self.dimensions.iter();
+        Series {
+            tenant: self.tenant.as_str().into(),
+            meter: self.meter.as_str().into(),
+            kind: self.kind,
+            aggregation: self.aggregation,
+            dimensions: dimensions
+                .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+                .collect(),
+            dimensions_hash: self.dimensions_hash,
+        }
+    }
+
+    /// The window of that level which the row's first hour lies in: its own, or a longer one.
+    ///
+    /// # Panics
+    /// Never: a `DateTime` has fewer hours than 2³¹.
+    #[must_use]
+    pub fn window(&self, level: Level) -> Window {
+        let hour = i32::try_from(self.window_start / 3_600).expect("a DateTime has 2²⁰ hours");
+        Window::of(level, Hour(hour))
+    }
+
+    /// The value of the row. `parts` is in no table and 0 here.
+    #[must_use]
+    pub fn bucket(&self) -> Bucket {
+        Bucket {
+            events: self.events,
+            sum: self.sum,
+            min: self.min,
+            max: self.max,
+            latest: self.latest,
+            latest_time: self.latest_time,
+            latest_stamp: Stamp::from_version(self.latest_version),
+            parts: 0,
+            revision: self.revision,
+            changed: Stamp::from_version(self.version),
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_bucket_survives_its_row() {
+        let partition = LogPartition {
+            topic_id: TopicId(1),
+            partition: 2,
+        };
+        let series = Series {
+            tenant: "acme".into(),
+            meter: "tokens".into(),
+            kind: Kind::Part,
+            aggregation: Aggregation::Latest,
+            dimensions: Box::new([("model".into(), "m".into())]),
+            dimensions_hash: 9,
+        };
+        let bucket = Bucket {
+            events: 3,
+            latest_time: EventTime(7),
+            latest_stamp: Stamp {
+                epoch: 1,
+                offset: 2,
+            },
+            revision: 4,
+            changed: Stamp {
+                epoch: 1,
+                offset: 5,
+            },
+            updated_at: LogTime(6),
+            ..Bucket::default()
+        };
+        let window = Window::of(Level::Day, Hour(498_656));
+        let row = BucketRow {
+            series: Arc::new(series.clone()),
+            window,
+            bucket,
+        };
+        let row = BucketTableRow::new(partition, &row).expect("a window of 2026");
+        assert_eq!(row.series(), series);
+        assert_eq!(row.bucket(), bucket);
+        assert_eq!(row.window(Level::Day), window);
+        let hour = BucketTableRow {
+            window_start: 498_656 * 3_600,
+            ..row
+        };
+        assert_eq!(hour.window(Level::Day), window);
     }
 }
