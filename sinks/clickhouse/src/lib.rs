@@ -10,6 +10,7 @@
 //! and rows that do not fit their columns.
 
 mod archive;
+mod audit;
 mod client;
 pub mod config;
 pub mod encode;
@@ -25,6 +26,7 @@ mod retention;
 mod sink;
 mod transport;
 
+pub use audit::{LevelDifference, LevelFilter, MeterSum};
 pub use client::ClickHouse;
 pub use config::{Keep, Quorum, Replication, Retention, Secret, Settings, SettingsError};
 pub use error::{Cause, Error, Fault, Next};
