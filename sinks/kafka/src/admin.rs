@@ -10,6 +10,8 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::time::Duration;
 
+mod grow;
+
 /// Makes and describes topics.
 pub struct Admin {
     client: AdminClient<LastFailure>,
