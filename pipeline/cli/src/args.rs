@@ -3,32 +3,29 @@
 //! What is written here is the public contract and its help text; nothing is decided here. Values
 //! are parsed into types with units at once, so that a command never meets a text it cannot use.
 
+use crate::args::checkpoint::CheckpointCommand;
 use crate::args::dead_letters::DeadLettersCommand;
 use crate::args::produce::ProduceArgs;
+use crate::args::resolve::ResolveArgs;
 use crate::args::simulate::SimulateArgs;
+use crate::args::verify::VerifyArgs;
 use crate::units::Length;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meterline_control::AdoptStart;
 use meterline_core::time::{EventTime, Level};
 use std::path::PathBuf;
 
+pub(crate) mod checkpoint;
 pub(crate) mod dead_letters;
 pub(crate) mod output;
 pub(crate) mod produce;
+pub(crate) mod resolve;
+pub(crate) mod schema;
 pub(crate) mod simulate;
+pub(crate) mod verify;
 
 /// Commands of the public contract that this version does not have; they are refused by name.
-pub(crate) const NOT_BUILT: [&str; 7] = [
-    "account",
-    "event",
-    "limits",
-    "stripe",
-    "resolve",
-    "verify",
-    "checkpoint",
-];
-/// The same for subcommands, by their command.
-pub(crate) const NOT_BUILT_BELOW: [(&str, &str); 1] = [("catalog", "schema")];
+pub(crate) const NOT_BUILT: [&str; 4] = ["account", "event", "limits", "stripe"];
 
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
@@ -64,6 +61,13 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersCommand),
     /// Show lag, log time, checkpoints and halts of every partition.
     Status(StatusArgs),
+    /// Show what is halted or stalled and what each exit does; with --yes, take the exits.
+    Resolve(ResolveArgs),
+    /// Compare buckets, counters, levels and dead letters; exit code 1 where they differ.
+    Verify(VerifyArgs),
+    /// List checkpoints, and set aside those that cannot be used.
+    #[command(subcommand)]
+    Checkpoint(CheckpointCommand),
     /// Show or check the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -99,6 +103,9 @@ pub(crate) enum CatalogCommand {
     Apply(ApplyArgs),
     /// Show a catalog version.
     Show(ShowArgs),
+    /// Add writer schemas to the catalog in force, or list them.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
 }
 
 /// Arguments of `catalog show`.
@@ -132,6 +139,9 @@ pub(crate) struct ApplyArgs {
     /// How long `--wait` waits.
     #[arg(long, default_value = "60s", value_name = "DURATION")]
     pub timeout: Length,
+    /// Drop writer schemas in force that the file lacks; they are taken over without it.
+    #[arg(long)]
+    pub drop_schemas: bool,
 }
 
 /// Arguments of `run`.

@@ -5,6 +5,7 @@ use crate::config::{Loaded, Settings};
 use crate::failure::Failure;
 use crate::stop::Stop;
 use anyhow::Context as _;
+use meterline_checkpoint::Store;
 use meterline_clickhouse::ClickHouse;
 use meterline_control::{Author, ControlLog};
 use meterline_core::catalog::Catalog;
@@ -14,14 +15,17 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 
 mod catalog;
+mod checkpoint;
 mod config;
 mod dead_letters;
 mod init;
 mod produce;
+mod resolve;
 mod run;
 mod simulate;
 mod status;
 mod usage;
+mod verify;
 
 /// How long Kafka may take for one request of a command.
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,6 +68,9 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
         Command::Usage(args) => usage::run(&args, session),
         Command::DeadLetters(command) => dead_letters::run(&command, session),
         Command::Status(args) => status::run(&args, session),
+        Command::Resolve(args) => resolve::run(&args, session),
+        Command::Verify(args) => verify::run(&args, session),
+        Command::Checkpoint(command) => checkpoint::run(&command, session),
         Command::Config(_) => unreachable!("ran before there was a session"),
     }
 }
@@ -77,6 +84,12 @@ impl Session<'_> {
 
     fn clickhouse(&self) -> Result<ClickHouse, Failure> {
         Ok(ClickHouse::connect(self.settings.clickhouse.clone())?)
+    }
+
+    fn store(&self) -> Result<Store, Failure> {
+        let settings = self.settings.checkpoint.as_ref();
+        let settings = settings.ok_or_else(|| Failure::usage("checkpoint.url is not set"))?;
+        Ok(Store::open(settings)?)
     }
 
     fn control(&self) -> Result<ControlLog, Failure> {
