@@ -51,20 +51,6 @@ fn commands_that_are_not_built_are_refused_by_name() {
             &format!("error: `meterline {name}` is not built in this version\n"),
         );
     }
-    for command in [
-        "catalog schema add",
-    ] {
-        let two: Vec<_> = command.split(' ').take(2).collect();
-        check(
-            command,
-            &[],
-            2,
-            &format!(
-                "error: `meterline {}` is not built in this version\n",
-                two.join(" ")
-            ),
-        );
-    }
     check(
         "run --stages rollup,stripe",
         &[],

@@ -1,4 +1,4 @@
-//! `catalog check`, `catalog apply` and `catalog show`.
+//! `catalog check`, `catalog apply`, `catalog show` and `catalog schema`.
 
 use super::{KAFKA_TIMEOUT, Session};
 use crate::args::{ApplyArgs, CatalogCommand, Output, ShowArgs};
@@ -6,11 +6,13 @@ use crate::failure::Failure;
 use crate::output::{Table, length, note, print, short_time};
 use anyhow::{Context, anyhow};
 use meterline_control::{CatalogApplied, ControlError};
-use meterline_core::catalog::{Catalog, Meter, succeeds};
+use meterline_core::catalog::{Catalog, Meter, Problem, succeeds};
 use meterline_core::control::{CatalogDecision, View};
 use meterline_schemas::catalog_yaml;
 use serde_json::json;
 use std::path::Path;
+
+mod schema;
 
 /// A catalog and the text it was read from.
 pub(crate) struct CatalogFile {
@@ -28,6 +30,7 @@ pub(crate) fn run(command: &CatalogCommand, session: &Session<'_>) -> Result<(),
         CatalogCommand::Check { file, in_force } => check(file, *in_force, session),
         CatalogCommand::Apply(args) => apply(args, session),
         CatalogCommand::Show(args) => show(args, session),
+        CatalogCommand::Schema(command) => schema::run(command, session),
     }
 }
 
@@ -79,7 +82,13 @@ fn apply(args: &ApplyArgs, session: &Session<'_>) -> Result<(), Failure> {
     let author = session.author(args.actor.as_deref(), &args.note);
     let control = session.control()?;
     let timeout = args.timeout.0;
-    let applied = match control.apply_catalog(file.catalog, &file.text, &author, timeout) {
+    let written = file.catalog.schemas.len();
+    let applied = if args.drop_schemas {
+        control.replace_catalog(file.catalog, &file.text, &author, timeout)
+    } else {
+        control.apply_catalog(file.catalog, &file.text, &author, timeout)
+    };
+    let applied = match applied {
         Err(ControlError::Refused(problems)) => {
             return Err(refused(catalog_yaml::locate(
                 &file.name, &file.text, problems,
@@ -87,23 +96,46 @@ fn apply(args: &ApplyArgs, session: &Session<'_>) -> Result<(), Failure> {
         }
         result => result?,
     };
+    say_applied(&applied)?;
     let decision = applied.decision();
-    let (version, offset) = (decision.version, decision.offset);
-    print(&match applied {
-        CatalogApplied::New(_) => {
-            format!("catalog version {version} is in force (control offset {offset})\n")
-        }
-        CatalogApplied::Unchanged(_) => {
-            format!("catalog version {version} says the same and stays in force\n")
-        }
-    })?;
+    let kept = decision.compiled.catalog.schemas.len() - written;
+    if kept > 0 {
+        note(&format!(
+            "{kept} writer schemas that {} lacks are taken over from the version before; \
+             `catalog schema list` lists them, --drop-schemas drops them",
+            file.name
+        ));
+    }
     if args.wait {
+        let version = decision.version;
         let partitions = control.place(decision, timeout)?;
         print(&format!(
             "catalog version {version} is placed in all {partitions} partitions\n"
         ))?;
     }
     Ok(())
+}
+
+fn say_applied(applied: &CatalogApplied) -> Result<(), Failure> {
+    let decision = applied.decision();
+    let (version, offset) = (decision.version, decision.offset);
+    Ok(print(&match applied {
+        CatalogApplied::New(_) => {
+            format!("catalog version {version} is in force (control offset {offset})\n")
+        }
+        CatalogApplied::Unchanged(_) => {
+            format!("catalog version {version} says the same and stays in force\n")
+        }
+    })?)
+}
+
+/// Says what of a writer schema cannot be used; where it lies in the catalog is no help here.
+fn refused_schema(problems: &[Problem]) -> Failure {
+    let reasons: Vec<&str> = problems.iter().map(|p| p.reason.as_str()).collect();
+    Failure::Failed(anyhow!(
+        "the writer schema is refused: {}",
+        reasons.join("; ")
+    ))
 }
 
 fn show(args: &ShowArgs, session: &Session<'_>) -> Result<(), Failure> {
