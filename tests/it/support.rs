@@ -1,12 +1,14 @@
 //! What the tests stand on. See the rules in `main.rs`.
 
 pub(crate) mod avro;
+pub(crate) mod cache;
 pub(crate) mod clickhouse;
 pub(crate) mod faults;
 pub(crate) mod guard;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod process;
+pub(crate) mod published;
 pub(crate) mod recount;
 pub(crate) mod site;
 pub(crate) mod stack;

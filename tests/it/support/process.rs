@@ -80,7 +80,8 @@ impl std::fmt::Display for Ended {
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let built = std::env::var_os("METERLINE_BIN").map_or_else(build, PathBuf::from);
+        let built =
+            std::env::var_os("METERLINE_BIN").map_or_else(|| built("meterline"), PathBuf::from);
         let copy = run_folder().join("meterline");
         std::fs::copy(&built, &copy)
             .unwrap_or_else(|e| panic!("{} cannot be copied: {e}", built.display()));
@@ -88,11 +89,12 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
-fn build() -> PathBuf {
+/// A binary of this repository, as cargo builds it from this tree.
+pub(crate) fn built(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Ended::of(
         Command::new(cargo)
-            .args(["build", "--release", "--package", "meterline-cli"])
+            .args(["build", "--release", "--bin", name])
             .current_dir(repository()),
     )
     .ok();
@@ -100,5 +102,5 @@ fn build() -> PathBuf {
     let folder = tests.ancestors().nth(2);
     folder
         .expect("cargo puts test binaries into target/release/deps")
-        .join("meterline")
+        .join(name)
 }

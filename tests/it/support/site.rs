@@ -99,6 +99,11 @@ impl Site {
         self.topic("usage.events")
     }
 
+    /// `host:port` of the broker.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     pub(crate) fn kafka(&self) -> Kafka {
         Kafka::new(&self.brokers)
     }
