@@ -31,8 +31,9 @@ check: ## Format, lints, docs, purity of the core, rules of form
 	tests/checks/supply check
 
 .PHONY: check-deploy
-check-deploy: build ## Image, compose, Kubernetes, their settings, the operator's guide
+check-deploy: build ## Image, compose, Kubernetes, settings, guide, alert rules
 	tests/checks/deployment
+	tests/checks/alerts
 
 .PHONY: drill
 drill: build ## Backup, loss and restore on a stack of its own, with a comparison

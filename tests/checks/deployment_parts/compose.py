@@ -1,6 +1,8 @@
-"""deploy/compose.yaml: its schema, and what no schema says."""
+"""deploy/compose.yaml: its schema, what no schema says, and the Prometheus settings beside it."""
 
 import sys
+import tempfile
+from pathlib import Path
 
 from deployment_parts import tools
 
@@ -21,7 +23,18 @@ def check():
     for name, config in content["configs"].items():
         if not (tools.ROOT / "deploy" / config["file"]).is_file():
             raise tools.Failed(f"{FILE}: config {name}: {config['file']} does not exist")
+    prometheus()
     return f"compose: {len(content['services'])} services, images pinned, health checked"
+
+
+def prometheus():
+    """Its settings and the rules they name, by Prometheus's own tool."""
+    text = (tools.ROOT / "deploy" / "compose" / "prometheus.yml").read_text()
+    rules = str(tools.ROOT / "deploy" / "observability")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prometheus.yml"
+        path.write_text(text.replace("/etc/prometheus/meterline", rules))
+        tools.run(["promtool", "check", "config", path])
 
 
 def complaints(name, service, content):

@@ -1,7 +1,8 @@
 """The operator's guide and its neighbours: every command and option in them exists.
 
-Reads code blocks of shell in the Markdown files of deploy/; a line that begins with `meterline` is
-held against the program's own `--help`. Links to files must lead somewhere.
+Reads code blocks of shell in the Markdown files of deploy/; a line that begins with `meterline`, or
+runs it in a container with its settings file, is held against the program's own `--help`. Links to
+files must lead somewhere.
 """
 
 import re
@@ -9,7 +10,8 @@ import shlex
 
 from deployment_parts import tools
 
-BLOCK = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```(?:sh|bash)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+IN_CONTAINER = re.compile(r"^(?:docker|kubectl) .* (?:/usr/local/bin/)?meterline --config \S+ ")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
@@ -35,7 +37,7 @@ def lines(text):
     """Commands of shell blocks, continued lines joined."""
     for block in BLOCK.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            line = " ".join(line.split())
+            line = IN_CONTAINER.sub("meterline ", " ".join(line.split()))
             if line.startswith("meterline "):
                 yield line
 

@@ -22,7 +22,9 @@ class Failed(Exception):
 
 
 def run(command, **options):
-    """Standard output; raises Failed with all output if the command fails."""
+    """Standard output; raises Failed with all output if the command fails or is not there."""
+    if shutil.which(command[0]) is None:
+        raise Failed(f"{command[0]} is missing")
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         **options,
