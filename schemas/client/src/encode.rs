@@ -33,8 +33,10 @@ const CONSTANT_HEADERS: [(&str, &str); 2] = [
     ("content-type", "application/json"),
 ];
 
-/// Bytes beside texts, at a generous guess: frame, lengths, time, quantity, JSON's punctuation.
-const OVERHEAD: usize = 160;
+/// Bytes of Avro beside texts, at a generous guess: frame, lengths, time, quantity.
+const AVRO_OVERHEAD: usize = 64;
+/// Bytes of JSON and of attributes beside texts: names, punctuation, time, quantity.
+const JSON_OVERHEAD: usize = 224;
 
 /// A record that waits to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,8 +123,11 @@ fn expected_bytes(event: &Event<'_>, form: Form) -> usize {
     let fields: usize = fields.iter().map(|text| text.len()).sum();
     let pairs = event.properties.iter();
     let properties: usize = pairs.map(|(k, v)| k.len() + v.len() + 6).sum();
-    let twice = usize::from(form != Form::Avro) * OVERHEAD;
-    event.id.len() + event.tenant.len() + fields + properties + OVERHEAD + twice
+    let overhead = match form {
+        Form::Avro => AVRO_OVERHEAD,
+        Form::CloudEventsJson | Form::CloudEventsBinary => JSON_OVERHEAD,
+    };
+    event.id.len() + event.tenant.len() + fields + properties + overhead
 }
 
 fn write_avro(event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), EmitError> {

@@ -15,7 +15,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an event waits at most before it is looked for, and reports before they are.
@@ -171,30 +171,27 @@ impl Sender {
         }
     }
 
+    /// Sends what failed with an earlier producer, in its order.
     fn send_again(&mut self) {
         if self.held.is_some() {
             return;
         }
+        let mut again = std::mem::take(&mut *self.failed_before()).into_iter();
+        let refused = again.by_ref().find_map(|record| self.send(record));
+        let rest = refused.into_iter().chain(again);
+        self.failed_before().splice(..0, rest);
+    }
+
+    fn failed_before(&self) -> MutexGuard<'_, Vec<Arc<Record>>> {
         let again = &self.books.again;
-        let mut again = std::mem::take(&mut *again.lock().unwrap_or_else(PoisonError::into_inner));
-        while let Some(record) = again.pop() {
-            if let Some(record) = self.send(record) {
-                again.push(record);
-                break;
-            }
-        }
-        let kept = &self.books.again;
-        kept.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .append(&mut again);
+        again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Settles everything that is not settled, as failed.
     fn give_up(&mut self) {
         self.books.is_closing.store(true, Ordering::SeqCst);
         self.purge(Instant::now() + PURGE_TIMEOUT);
-        let again = &self.books.again;
-        let again = std::mem::take(&mut *again.lock().unwrap_or_else(PoisonError::into_inner));
+        let again = std::mem::take(&mut *self.failed_before());
         let rest = self.held.take().into_iter().chain(again);
         for record in rest {
             self.books.give_up(&record);

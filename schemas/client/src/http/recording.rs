@@ -9,6 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// How a service says that it did not let a request through.
+const REFUSALS: [StatusCode; 3] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::TOO_MANY_REQUESTS,
+];
+
 /// Which requests are emitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Counts {
@@ -17,6 +24,8 @@ pub enum Counts {
     /// Those with a whole response, whatever its status.
     #[default]
     Completed,
+    /// Those with a whole response that were not refused: any status but 401, 403 and 429.
+    LetThrough,
     /// Those with a whole response that is no error (status below 400).
     Successful,
 }
@@ -73,9 +82,11 @@ impl Ending {
 impl Counts {
     fn includes(self, ending: Ending, status: Option<StatusCode>) -> bool {
         let is_success = status.is_some_and(|s| s.as_u16() < 400);
+        let is_refusal = status.is_some_and(|s| REFUSALS.contains(&s));
         match self {
             Self::Every => true,
             Self::Completed => ending == Ending::Completed,
+            Self::LetThrough => ending == Ending::Completed && !is_refusal,
             Self::Successful => ending == Ending::Completed && is_success,
         }
     }

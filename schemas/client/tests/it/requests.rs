@@ -175,6 +175,10 @@ fn failures_and_refusals_are_counted_by_choice() {
                    request_bytes=0 response_bytes=0 status=429";
     check(Counts::Completed, "GET", "/refused", "", Some(refused));
     check(Counts::Successful, "GET", "/refused", "", None);
+    check(Counts::LetThrough, "GET", "/refused", "", None);
+    let nowhere = "/nowhere:api.request method=GET outcome=completed \
+                   request_bytes=0 response_bytes=0 status=404";
+    check(Counts::LetThrough, "GET", "/nowhere", "", Some(nowhere));
 }
 
 #[test]
