@@ -23,6 +23,7 @@ mod examples;
 mod forms;
 mod kills;
 mod log_time;
+mod months;
 mod pointers;
 mod rebalances;
 mod shutdown;

@@ -102,12 +102,17 @@ impl Sql {
     /// Inserts lines of JSON.
     #[track_caller]
     pub(crate) fn insert_json(&self, table: &str, lines: Vec<u8>) {
-        let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
+        self.insert(&format!("INSERT INTO {table} FORMAT JSONEachRow"), lines);
+    }
+
+    /// Runs an INSERT with rows in the format that it names.
+    #[track_caller]
+    pub(crate) fn insert(&self, statement: &str, rows: Vec<u8>) {
         let request = self
             .client
             .post(&self.url)
-            .query(&[("database", &self.database), ("query", &statement)])
-            .body(lines);
+            .query(&[("database", self.database.as_str()), ("query", statement)])
+            .body(rows);
         answer(request.basic_auth(USER, Some(PASSWORD)).send())
             .unwrap_or_else(|e| panic!("{e}\nin: {statement}"));
     }

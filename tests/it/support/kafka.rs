@@ -19,6 +19,8 @@ const REQUEST: Duration = Duration::from_secs(30);
 pub(crate) struct LogRecord {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    /// Milliseconds since 1970, by the broker.
+    pub(crate) append_time: i64,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -193,6 +195,7 @@ fn owned(message: &impl Message) -> LogRecord {
     LogRecord {
         partition: message.partition(),
         offset: message.offset(),
+        append_time: message.timestamp().to_millis().unwrap_or(-1),
         key: message.key().unwrap_or_default().to_vec(),
         value: message.payload().unwrap_or_default().to_vec(),
         headers: headers.collect(),

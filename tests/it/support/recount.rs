@@ -16,12 +16,14 @@ const COMPLETE: Duration = Duration::from_secs(120);
 /// Differences that a failed test shows of each comparison.
 const SHOWN: usize = 10;
 
-/// What the raw table says.
-const EXPECTED: [&str; 3] = [
-    include_str!("recount/judged.sql"),
-    include_str!("recount/measured.sql"),
-    include_str!("recount/expected.sql"),
-];
+/// Which records of the raw table count, by the design's rules.
+pub(crate) const JUDGED: &str = include_str!("recount/judged.sql");
+
+/// The buckets that follow from what each meter takes from each event.
+pub(crate) const BUCKETS: &str = include_str!("recount/expected.sql");
+
+/// What the raw table says of `catalogs/load.yaml`.
+const EXPECTED: [&str; 3] = [JUDGED, include_str!("recount/measured.sql"), BUCKETS];
 
 /// What Meterline wrote, brought into the same form.
 const ACTUAL: [&str; 5] = [
@@ -114,9 +116,14 @@ pub(crate) fn assert_exact(site: &Site, publisher: &Publisher) {
 
 /// Every comparison that finds differences, with the first of them.
 pub(crate) fn differences(site: &Site) -> Vec<String> {
+    differences_by(site, &EXPECTED)
+}
+
+/// The same with other scripts, which make the tables `judged` to `expected`.
+pub(crate) fn differences_by(site: &Site, expected: &[&str]) -> Vec<String> {
     let sql = site.raw_sql();
     let database = site.sql();
-    make(&sql, &EXPECTED, database.name());
+    make(&sql, expected, database.name());
     make(&sql, &ACTUAL, database.name());
     totals::load(site, &sql);
     let records = sql.number("SELECT count() FROM raw");
