@@ -23,13 +23,14 @@ _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 
 
 class Worker:
-    """A worker process. Use it in a `with` statement."""
+    """A worker process with the default stages, or others. Use it in a `with` statement."""
 
-    def __init__(self, installation):
+    def __init__(self, installation, *options):
         self._installation = installation
+        self._options = options
 
     def __enter__(self):
-        self._process = self._installation.start("worker", "run")
+        self._process = self._installation.start("worker", "run", *self._options)
         return self
 
     def __exit__(self, *_):

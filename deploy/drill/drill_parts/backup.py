@@ -11,14 +11,19 @@ from trial.output import say
 
 # Filled by a view from `progress`, or made by `meterline init`.
 _NOT_COPIED = {"schema_migrations", "progress_history"}
-# Bookkeeping of a moment (when a row was written) is no part of what must come back.
-_TABLES = ["bucket_hourly", "bucket_daily", "bucket_monthly", "dead_letters", "progress"]
-# A position in usage.totals depends on when a flush happened, not on the log.
-_COLUMNS = {"progress": "* EXCEPT (totals_offset, version, levels_to)"}
+# Tables that say up to where others are whole. They come first: older than what they speak of they
+# are true, newer they would hide what is missing.
+_POSITIONS = ["archive_progress", "dead_letter_replay_positions", "progress"]
+_COMPARED = ["bucket_hourly", "bucket_daily", "bucket_monthly", "dead_letters", "usage_events", "progress"]
+# A position in usage.totals depends on when a flush happened, not on the log; so does when a last
+# tick was written, and with it an idle log's end.
+_COLUMNS = {"progress": "topic_id, log_partition, epoch, delivered - control, accepted, duplicate, ignored, "
+            "unmatched, late, rejected, matched"}
+_ROWS = {"usage_events": "WHERE outcome != 'control'"}
 
 
 def take(clickhouse, store, kept):
-    """Copies manifests, then the files they name, then the tables."""
+    """Copies manifests, then the files they name, then positions, then the other tables."""
     # A manifest's files stay for a day after it is gone, so what is copied first stays whole.
     shutil.copytree(store / "manifests", kept / "store" / "manifests")
     shutil.copytree(store, kept / "store", dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifests", "spool"))
@@ -45,15 +50,16 @@ def progress(clickhouse):
 
 def fingerprints(clickhouse):
     """Rows and a hash over all of them, by table: equal means equal rows, stamps included."""
-    return {name: _fingerprint(clickhouse, name) for name in _TABLES}
+    return {name: _fingerprint(clickhouse, name) for name in _COMPARED}
 
 
 def _fingerprint(clickhouse, name):
     columns = _COLUMNS.get(name, "*")
-    query = f"SELECT count(), sum(cityHash64(*)) FROM (SELECT {columns} FROM {name} FINAL)"
+    query = f"SELECT count(), sum(cityHash64(*)) FROM (SELECT {columns} FROM {name} FINAL {_ROWS.get(name, '')})"
     return clickhouse.rows(query)[0]
 
 
 def _tables(clickhouse):
     query = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
-    return sorted(name for (name,) in clickhouse.rows(query) if name not in _NOT_COPIED)
+    names = [name for (name,) in clickhouse.rows(query) if name not in _NOT_COPIED]
+    return sorted(names, key=lambda name: (name not in _POSITIONS, name))

@@ -24,13 +24,13 @@ def publish(trial, name):
 
 
 def catch_up(trial, worker, sent):
-    """Waits until the rows of all levels are in ClickHouse."""
+    """Waits until the rows of all levels and the raw events are in ClickHouse."""
 
     def complete():
         status = worker.status()
         if not status or not all(p["complete_to"] == p["log_end"] for p in status["partitions"]):
             return False
-        return delivered(trial) == sent
+        return delivered(trial) == sent == archived(trial)
 
     worker.wait_until("counting what was sent", complete, _LIMIT_SECONDS)
 
@@ -43,6 +43,15 @@ def checkpointed(trial, worker):
         return status and all(p["checkpoint_offset"] for p in status["partitions"] if p["log_end"])
 
     worker.wait_until("writing checkpoints", all_there, _LIMIT_SECONDS)
+
+
+def archived(trial):
+    """Raw events up to the archive's own position, which is written after them."""
+    query = """SELECT count() FROM (SELECT * FROM usage_events FINAL) AS e
+        JOIN (SELECT * FROM archive_progress FINAL) AS p
+        ON e.topic_id = p.topic_id AND e.log_partition = p.log_partition
+        WHERE e.offset < p.to_offset AND e.outcome != 'control'"""
+    return trial.clickhouse.number(query)
 
 
 def delivered(trial):
