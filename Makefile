@@ -29,6 +29,7 @@ check: ## Format, lints, docs, purity of the core, rules of form
 	tests/checks/purity
 	tests/checks/tidy
 	tests/checks/supply check
+	tests/checks/test_checks.py
 
 .PHONY: check-deploy
 check-deploy: build ## Image, compose, Kubernetes, settings, guide, alert rules
