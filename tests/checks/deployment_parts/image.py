@@ -16,6 +16,7 @@ from deployment_parts import tools
 # The Debian 12 package of each library. libc6 and libgcc-s1 are part of debian:bookworm-slim (apt
 # itself needs them); the others must be installed by the Dockerfile.
 PACKAGES = {
+    "ld-linux-aarch64.so.1": "libc6",
     "ld-linux-x86-64.so.2": "libc6",
     "libc.so.6": "libc6",
     "libcrypto.so.3": "libssl3",
