@@ -7,11 +7,11 @@
 # those that the last stage installs.
 
 FROM rust:1.95.0-slim-bookworm AS builder
-# What the crates with C inside need: librdkafka (make, C++ for its configure, OpenSSL), aws-lc
-# (cmake, perl), zstd.
+# What the crates with C inside need: librdkafka (make, C++ for its configure, OpenSSL), aws-lc and
+# zstd.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends cmake g++ libssl-dev make perl pkg-config \
+    && apt-get install --yes --no-install-recommends g++ libssl-dev make perl pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
