@@ -13,7 +13,8 @@ pub(crate) struct ProduceArgs {
     /// Format of the file; by its name if not given.
     #[arg(long, value_enum)]
     pub format: Option<FileFormat>,
-    /// Mapping file (TOML); `--map` goes before it.
+    /// Mapping file (TOML); `--map` goes before it. Without either, the records are CloudEvents in
+    /// JSON.
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
     /// A field of the event and its template: `tenant={host}`, `properties.bytes={bytes}`. Targets:
@@ -39,7 +40,7 @@ pub(crate) struct ProduceArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Record form that events are written in.
-    #[arg(long, value_enum, default_value = "cloudevents")]
+    #[arg(long, value_enum, default_value = "json")]
     pub encoding: Encoding,
     /// What is mixed in.
     #[command(flatten)]
@@ -60,13 +61,13 @@ pub(crate) enum FileFormat {
     Tsv,
 }
 
-/// Record forms that `produce` writes.
+/// Record forms that `produce` writes, by the names of `simulate`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Encoding {
     /// CloudEvents, structured JSON.
-    Cloudevents,
+    Json,
     /// CloudEvents, Kafka binary mode.
-    CloudeventsBinary,
+    Binary,
     /// Avro, single-object encoding.
     Avro,
 }

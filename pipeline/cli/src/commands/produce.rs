@@ -152,8 +152,8 @@ fn unmapped(file: &Path, number: u64, reason: String) -> anyhow::Error {
 
 fn form(encoding: Encoding) -> Form {
     match encoding {
-        Encoding::Cloudevents => Form::Json,
-        Encoding::CloudeventsBinary => Form::Binary,
+        Encoding::Json => Form::Json,
+        Encoding::Binary => Form::Binary,
         Encoding::Avro => Form::Avro,
     }
 }

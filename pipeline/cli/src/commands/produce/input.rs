@@ -32,6 +32,13 @@ impl Fields for InputRecord {
     fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
+
+    fn below(&self, prefix: &str) -> Vec<(&str, &str)> {
+        let fields = self.fields.iter();
+        fields
+            .filter_map(|(name, text)| Some((name.strip_prefix(prefix)?, text.as_str())))
+            .collect()
+    }
 }
 
 /// Reads the records of a file.

@@ -5,6 +5,9 @@
 //! it. Tenant, type and time must be there; the id defaults to source and line number, the source
 //! to the file's name, and without a quantity the event has none. A property is left out where its
 //! text is empty or the record lacks a field that it reads.
+//!
+//! Without any mapping, records are CloudEvents in JSON: their attributes are the event's, `subject`
+//! the tenant, and what is in `data` the quantity and the properties.
 
 use super::template::{Fields, Template};
 use super::time_format::TimeFormat;
@@ -19,6 +22,10 @@ use std::sync::Arc;
 
 /// What `--map` names before a property.
 const PROPERTY: &str = "properties.";
+/// What names of fields begin with in the data of a CloudEvent.
+const DATA: &str = "data.";
+/// The quantity in the data of a CloudEvent.
+const DATA_QUANTITY: &str = "quantity";
 
 /// How records become events.
 #[derive(Clone, Debug)]
@@ -33,6 +40,8 @@ pub(crate) struct Mapping {
     time: Template,
     quantity: Option<Template>,
     properties: Vec<(Arc<str>, Template)>,
+    /// Records are CloudEvents: what is in their data is quantity and properties.
+    is_cloudevents: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +73,9 @@ impl Mapping {
     /// # Errors
     /// What of the file or the options cannot be used.
     pub(crate) fn from_args(args: &ProduceArgs) -> Result<Self> {
+        if args.mapping.is_none() && args.map.is_empty() {
+            return Self::cloudevents(args.time_format.as_deref());
+        }
         let mut written = args
             .mapping
             .as_deref()
@@ -79,6 +91,28 @@ impl Mapping {
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         Self::new(written, &file_name)
+    }
+
+    /// The mapping of records that are CloudEvents already.
+    fn cloudevents(time_format: Option<&str>) -> Result<Self> {
+        let attribute = |name: &str| Some(format!("{{{name}}}"));
+        let event = EventTemplates {
+            tenant: attribute("subject"),
+            id: attribute("id"),
+            source: attribute("source"),
+            kind: attribute("type"),
+            time: attribute("time"),
+            ..EventTemplates::default()
+        };
+        let written = MappingFile {
+            format: None,
+            time_format: time_format.map(str::to_owned),
+            event,
+        };
+        Ok(Self {
+            is_cloudevents: true,
+            ..Self::new(written, "")?
+        })
     }
 
     fn new(written: MappingFile, file_name: &str) -> Result<Self> {
@@ -113,6 +147,7 @@ impl Mapping {
                 .map(|text| template("quantity", &text))
                 .transpose()?,
             properties: properties.collect::<Result<_>>()?,
+            is_cloudevents: false,
         })
     }
 
@@ -192,6 +227,18 @@ impl Mapping {
             };
             if !text.is_empty() {
                 properties.push((Arc::clone(name), text));
+            }
+        }
+        let mut quantity = quantity;
+        if self.is_cloudevents {
+            for (name, text) in record.below(DATA) {
+                if name == DATA_QUANTITY {
+                    quantity = Some(text.to_owned());
+                } else if name.contains('.') {
+                    return Err(format!("{DATA}{name}: a property has no parts"));
+                } else {
+                    properties.push((Arc::from(name), text.to_owned()));
+                }
             }
         }
         Ok(UsageEvent {

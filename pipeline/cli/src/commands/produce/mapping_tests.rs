@@ -128,3 +128,57 @@ fn what_cannot_be_mapped_is_named() {
         "format must be ndjson, csv or tsv",
     );
 }
+
+/// Fields of a CloudEvent, as `input` flattens them.
+struct CloudEvent(Vec<(&'static str, &'static str)>);
+
+impl Fields for CloudEvent {
+    fn line(&self) -> u64 {
+        1
+    }
+    fn field(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| *key == name);
+        found.map(|(_, text)| *text)
+    }
+    fn below(&self, prefix: &str) -> Vec<(&str, &str)> {
+        let fields = self.0.iter();
+        fields
+            .filter_map(|(name, text)| Some((name.strip_prefix(prefix)?, *text)))
+            .collect()
+    }
+}
+
+#[test]
+fn cloudevents_need_no_mapping() {
+    let mut fields = vec![
+        ("specversion", "1.0"),
+        ("id", "1"),
+        ("source", "//gateway"),
+        ("type", "call"),
+        ("subject", "acme"),
+        ("time", "2026-11-21T10:00:00Z"),
+    ];
+    let mapping = Mapping::cloudevents(None).expect("it is fixed");
+    let bare = mapping
+        .event(&CloudEvent(fields.clone()), 0)
+        .expect("an event");
+    assert_eq!((bare.quantity, bare.properties), (None, Vec::new()));
+    assert_eq!(
+        (&*bare.tenant, &*bare.id, &*bare.kind),
+        ("acme", "1", "call")
+    );
+    fields.extend([("data.quantity", "1.50"), ("data.region", "eu")]);
+    let whole = mapping
+        .event(&CloudEvent(fields.clone()), 0)
+        .expect("an event");
+    assert_eq!(whole.quantity.as_deref(), Some("1.50"));
+    assert_eq!(whole.properties, [(Arc::from("region"), "eu".to_owned())]);
+    fields.push(("data.caller.name", "x"));
+    let nested = mapping.event(&CloudEvent(fields.clone()), 0);
+    assert_eq!(
+        nested,
+        Err("data.caller.name: a property has no parts".to_owned())
+    );
+    fields.retain(|(name, _)| *name != "subject");
+    assert!(mapping.event(&CloudEvent(fields), 0).is_err());
+}

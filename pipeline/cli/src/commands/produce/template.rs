@@ -34,6 +34,10 @@ pub(crate) trait Fields {
     fn line(&self) -> u64;
     /// The text of a field; `None` where there is no such field.
     fn field(&self, name: &str) -> Option<&str>;
+    /// The fields whose names begin so, by what follows; none where records are flat.
+    fn below(&self, _prefix: &str) -> Vec<(&str, &str)> {
+        Vec::new()
+    }
 }
 
 impl Template {
