@@ -7,6 +7,7 @@ use crate::reason::Rejection;
 use crate::record::Record;
 use crate::time::LogTime;
 
+mod avro_evolution;
 mod avro_frames;
 mod avro_oracle;
 mod avro_resolution;
