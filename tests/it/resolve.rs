@@ -1,0 +1,85 @@
+//! One exit for every halt and stall, on the real parts; each ends with a recount and `verify`.
+//!
+//! How what one broker does not do by itself is made: a log is cut by putting back an older copy of
+//! its folder, a dispute by a second manifest with another hash, records of a newer release by
+//! bytes put together by hand.
+
+mod control;
+mod log;
+mod store;
+mod times;
+mod topics;
+
+use crate::support::load::Publisher;
+use crate::support::process::Ended;
+use crate::support::recount::differences;
+use crate::support::site::Site;
+use crate::support::wait::{SOON, until};
+use crate::support::worker::Worker;
+
+/// Comparisons that know nothing of epochs: a stamp's epoch is not in the input.
+const COMPARED: [&str; 4] = [
+    "views",
+    "dead letters in the table",
+    "conservation",
+    "levels",
+];
+
+/// What a reader of totals keeps, without stamps and without buckets that were restated as nothing.
+const TOTALS_DIFFER: &str = "SELECT count() FROM (
+    SELECT level, tenant, meter, kind, window_start, log_partition, events, sum, min, max, latest
+    FROM totals_kept WHERE events > 0) AS kept
+    FULL OUTER JOIN (
+    SELECT level, tenant, meter, kind, window_start, log_partition, events, sum, min, max, latest
+    FROM totals_expected) AS expected
+    USING (level, tenant, meter, kind, window_start, log_partition)
+    WHERE (kept.events, kept.sum, kept.min, kept.max, kept.latest)
+       != (expected.events, expected.sum, expected.min, expected.max, expected.latest)
+    SETTINGS join_use_nulls = 0";
+
+/// Waits until a partition is complete to `end` in this epoch.
+fn wait_epoch(site: &Site, partition: i32, epoch: u16, end: i64) {
+    let what = format!("partition {partition} to reach {end} in epoch {epoch}");
+    until(&what, SOON, || {
+        let rows = site.sql().run(&format!(
+            "SELECT epoch, to_offset, levels_to FROM progress FINAL WHERE log_partition = \
+             {partition} ORDER BY log_time DESC LIMIT 1"
+        ));
+        let seen: Vec<i64> = rows
+            .split_whitespace()
+            .map(|n| n.parse().unwrap_or(-1))
+            .collect();
+        let is_there = seen.len() == 3
+            && seen[0] == i64::from(epoch)
+            && seen[1] >= end
+            && seen[2] >= end;
+        is_there.then_some(()).ok_or(rows)
+    });
+}
+
+/// Compares all that is shown with the input, and with itself.
+fn assert_counted(site: &Site, publisher: &Publisher) {
+    publisher.close_books();
+    let found = differences(site);
+    let found: Vec<_> = found
+        .iter()
+        .filter(|text| COMPARED.iter().any(|name| text.starts_with(name)))
+        .map(String::as_str)
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert_eq!(site.raw_sql().number(TOTALS_DIFFER), 0, "totals");
+    site.meterline(&["verify"]).ok();
+}
+
+/// Runs `resolve` against a worker.
+fn resolve(site: &Site, worker: &Worker, more: &[&str]) -> Ended {
+    let arguments = ["resolve", "--workers", worker.http(), "--note", "a test"];
+    site.meterline(&[&arguments, more].concat())
+}
+
+/// Takes the records out of the books that are not in the log any more.
+fn forget(site: &Site, publisher: &Publisher, records: &str) {
+    publisher.close_books();
+    let statement = format!("ALTER TABLE raw DELETE WHERE {records} SETTINGS mutations_sync = 2");
+    site.raw_sql().run(&statement);
+}
