@@ -20,7 +20,7 @@ components: [{monitoring}]
 def check():
     program = tools.kustomize()
     if program is None:
-        return "kubernetes: NOT checked: neither kustomize nor go is on this machine"
+        return "kubernetes: NOT checked: neither kustomize nor a Go that builds it is here"
     with tempfile.TemporaryDirectory(dir=tools.ROOT / "target") as folder:
         rendered = Path(folder) / "rendered.yaml"
         rendered.write_text(render(program, Path(folder)))

@@ -59,7 +59,7 @@ def python(module, *arguments):
 
 
 def kustomize():
-    """The program, built at first use; None where neither it nor Go is there."""
+    """The program, built at first use; None where neither it nor a Go that builds it is there."""
     found = shutil.which("kustomize")
     if found:
         return found
@@ -67,5 +67,9 @@ def kustomize():
     if not (folder / "kustomize").exists():
         if shutil.which("go") is None:
             return None
-        run(["go", "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(folder)})
+        try:
+            run(["go", "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(folder)})
+        except Failed as failed:
+            print(f"deployment: {failed}", file=sys.stderr, flush=True)
+            return None
     return folder / "kustomize"
