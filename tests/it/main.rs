@@ -14,7 +14,9 @@
 //! - Everything that was started is stopped when the binary ends, however it ends.
 
 mod adoption;
+mod archive;
 mod bad_input;
+mod brokers;
 mod checkpoint_store;
 mod clickhouse_faults;
 mod client;
@@ -24,8 +26,16 @@ mod forms;
 mod kills;
 mod log_time;
 mod months;
+mod object_store;
+mod observability;
+mod operations;
 mod pointers;
 mod rebalances;
+mod rekey;
+mod resolve;
+mod replays;
+mod schemas;
+mod secure;
 mod shutdown;
 mod stale_owner;
 mod support;

@@ -1,5 +1,6 @@
 //! What the tests stand on. See the rules in `main.rs`.
 
+pub(crate) mod archive;
 pub(crate) mod avro;
 pub(crate) mod cache;
 pub(crate) mod clickhouse;
@@ -10,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod published;
 pub(crate) mod recount;
+pub(crate) mod registry;
 pub(crate) mod site;
 pub(crate) mod stack;
 pub(crate) mod totals;

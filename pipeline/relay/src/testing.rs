@@ -10,13 +10,15 @@ fold: 1
 ignored_types: [noise]
 meters:
   calls:
+    unit: call
     event_type: call
     aggregation: count
   filtered:
+    unit: call
     event_type: filtered
     aggregation: count
     filter:
-      - {property: kind, in: [a]}
+      kind: {in: [a]}
 ";
 
 /// A catalog with a plain and a filtered meter, and an ignored type.

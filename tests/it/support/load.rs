@@ -27,6 +27,9 @@ const LARGEST_SENT: usize = 64 << 20;
 /// How long the last acknowledgements may take.
 const FLUSH: Duration = Duration::from_secs(60);
 
+/// The partitioner of Java's clients, which usage.events needs.
+const MURMUR2: &str = "murmur2_random";
+
 /// One usage event as a producer means it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Usage {
@@ -98,12 +101,18 @@ impl Publisher {
     /// A producer for a topic; its books go into `raw`.
     pub(crate) fn new(kafka: &Kafka, topic: &str, raw: Raw) -> Self {
         let raw = Arc::new(Mutex::new(raw));
-        Self::with_books(kafka, topic, raw, None)
+        Self::with_books(kafka, topic, raw, None, MURMUR2)
+    }
+
+    /// A producer that gives keys to partitions by librdkafka's own default, a CRC32.
+    pub(crate) fn with_crc32(kafka: &Kafka, topic: &str, raw: Raw) -> Self {
+        let raw = Arc::new(Mutex::new(raw));
+        Self::with_books(kafka, topic, raw, None, "consistent_random")
     }
 
     /// A second producer of the same books, which sends in transactions.
     pub(crate) fn transactional(&self, kafka: &Kafka, name: &str) -> Self {
-        let made = Self::with_books(kafka, &self.topic, Arc::clone(&self.raw), Some(name));
+        let made = Self::with_books(kafka, &self.topic, Arc::clone(&self.raw), Some(name), MURMUR2);
         let ready = made.producer.init_transactions(FLUSH);
         ready.expect("the broker knows transactions");
         made
@@ -114,12 +123,13 @@ impl Publisher {
         topic: &str,
         raw: Arc<Mutex<Raw>>,
         transactions: Option<&str>,
+        partitioner: &str,
     ) -> Self {
         let is_void = Arc::new(AtomicBool::new(false));
         let mut config = kafka.config();
         config
             .set("enable.idempotence", "true")
-            .set("partitioner", "murmur2_random")
+            .set("partitioner", partitioner)
             .set("compression.type", "lz4")
             .set("linger.ms", "20")
             .set("message.max.bytes", LARGEST_SENT.to_string())
@@ -210,6 +220,12 @@ impl Publisher {
             self.send(&mixer.next_record());
         }
         self.flush();
+    }
+
+    /// Takes a record into the books that another program has sent.
+    pub(crate) fn book(&self, sent: &Sent<'_>) {
+        let raw = self.raw.lock();
+        raw.unwrap_or_else(PoisonError::into_inner).push(sent);
     }
 
     /// Waits until the broker has everything.

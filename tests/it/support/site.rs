@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Settings of workers that should not be waited for: everything often, sessions short.
@@ -43,6 +43,8 @@ pub(crate) struct Site {
     name: String,
     folder: PathBuf,
     brokers: String,
+    /// Where the test itself asks and sends: the same, or a listener without TLS.
+    plain_brokers: String,
     clickhouse_url: String,
     /// Changes of the settings, for every command and worker.
     common: Vec<(String, String)>,
@@ -65,6 +67,13 @@ impl Site {
         Self::on(name, &kafka.brokers(), &shared().clickhouse_url())
     }
 
+    /// An installation that reaches a stack by TLS, and Kafka with a password.
+    pub(crate) fn secured(name: &str, stack: &Stack) -> Self {
+        let mut site = Self::on(name, &stack.sasl_brokers(), &stack.clickhouse_url());
+        site.plain_brokers = stack.brokers();
+        site
+    }
+
     fn on(name: &str, brokers: &str, clickhouse_url: &str) -> Self {
         let folder = run_folder().join("sites").join(name);
         std::fs::create_dir(&folder).expect("every test has a site of its own name");
@@ -72,6 +81,7 @@ impl Site {
             name: name.to_owned(),
             folder,
             brokers: brokers.to_owned(),
+            plain_brokers: brokers.to_owned(),
             clickhouse_url: clickhouse_url.to_owned(),
             common: Vec::new(),
         }
@@ -105,7 +115,7 @@ impl Site {
     }
 
     pub(crate) fn kafka(&self) -> Kafka {
-        Kafka::new(&self.brokers)
+        Kafka::new(&self.plain_brokers)
     }
 
     /// The installation's database.
@@ -169,6 +179,15 @@ impl Site {
         Ended::of(self.command(&config).args(arguments))
     }
 
+    /// Starts a command of Meterline, to be ended or waited for by the caller.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let config = self.settings("command.toml", &[]);
+        let mut command = self.command(&config);
+        command.args(arguments).stdin(Stdio::null());
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        started.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"))
+    }
+
     fn command(&self, config: &Path) -> Command {
         let mut command = Command::new(binary());
         let ours = std::env::vars().filter(|(key, _)| key.starts_with("METERLINE"));
@@ -198,12 +217,23 @@ impl Site {
 
     /// Starts a worker; its settings and log carry its name.
     pub(crate) fn worker(&self, name: &str, changes: &[(&str, &str)]) -> Worker {
+        self.worker_of("rollup", name, changes)
+    }
+
+    /// Starts a worker of these stages.
+    pub(crate) fn worker_of(
+        &self,
+        stages: &str,
+        name: &str,
+        changes: &[(&str, &str)],
+    ) -> Worker {
         let http = format!("127.0.0.1:{}", free_port());
         let listen = format!("\"{http}\"");
         let changes = [changes, &[("http.listen", &listen)]].concat();
         let config = self.settings(&format!("{name}.toml"), &changes);
         let log = self.folder.join(format!("{name}.log"));
-        Worker::start(self.command(&config).arg("run"), &http, &log)
+        let mut command = self.command(&config);
+        Worker::start(command.args(["run", "--stages", stages]), &http, &log)
     }
 
     /// A producer for the usage topic, with its raw table.
