@@ -6,15 +6,16 @@ use crate::last_failure::LastFailure;
 use crate::settings::Settings;
 use meterline_core::position::{Offset, TopicId};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod grow;
 
 /// Makes and describes topics.
 pub struct Admin {
-    client: AdminClient<LastFailure>,
+    client: AdminClient<DefaultClientContext>,
     /// For messages.
     brokers: String,
     /// For messages as well.
@@ -102,14 +103,11 @@ impl Admin {
     /// # Errors
     /// [`Error::Client`] where the client library refuses the settings.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
-        let last_failure = LastFailure::default();
-        let context = last_failure.clone();
-        let client = AdminClient::from_config_and_context(&settings.admin_config(), context)
-            .map_err(Error::client)?;
+        let client = AdminClient::from_config(&settings.admin_config()).map_err(Error::client)?;
         Ok(Self {
             client,
             brokers: settings.brokers.clone(),
-            last_failure,
+            last_failure: LastFailure::default(),
         })
     }
 
@@ -124,7 +122,7 @@ impl Admin {
             .map(|metadata| metadata.brokers().len())
             .map_err(|source| {
                 let source = Box::new(source);
-                Error::Cluster { source }.at(&self.brokers, self.last_failure.get())
+                Error::Cluster { source }.at(&self.brokers, self.last_failure())
             })
     }
 
@@ -142,7 +140,7 @@ impl Admin {
                 topic: name.to_owned(),
                 source: Box::new(source),
             }
-            .at(&self.brokers, self.last_failure.get())
+            .at(&self.brokers, self.last_failure())
         };
         let answer = |what: &str| Error::Answer {
             topic: name.to_owned(),
@@ -167,7 +165,13 @@ impl Admin {
         }))
     }
 
-    #[allow(unsafe_code)] // The one call of a function that needs a live handle.
+    #[allow(unsafe_code)] // One of two calls that need a live handle.
+    fn last_failure(&self) -> Option<String> {
+        // SAFETY: the handle lives as long as `self.client`, which this call borrows.
+        unsafe { self.last_failure.read(self.client.inner().native_ptr()) }
+    }
+
+    #[allow(unsafe_code)] // The other of them.
     fn describe(
         &self,
         name: &str,
@@ -185,7 +189,7 @@ impl Admin {
                 topic: name.to_owned(),
                 source: Box::new(source),
             }
-            .at(&self.brokers, self.last_failure.get())
+            .at(&self.brokers, self.last_failure())
         };
         let described = self.client.describe_configs([&topic], &options);
         let resource = futures::executor::block_on(described)
@@ -225,7 +229,7 @@ impl Admin {
                 topic: spec.name.clone(),
                 source: Box::new(source),
             }
-            .at(&self.brokers, self.last_failure.get())
+            .at(&self.brokers, self.last_failure())
         };
         let invalid = |_| failed(KafkaError::AdminOp(RDKafkaErrorCode::InvalidPartitions));
         let partitions = i32::try_from(spec.partitions).map_err(invalid)?;
@@ -264,7 +268,7 @@ impl Admin {
                 partition,
                 source: Box::new(source),
             }
-            .at(&self.brokers, self.last_failure.get())
+            .at(&self.brokers, self.last_failure())
         };
         let invalid = |_| {
             failed(KafkaError::MetadataFetch(
@@ -272,10 +276,15 @@ impl Admin {
             ))
         };
         let number = i32::try_from(partition).map_err(invalid)?;
-        let (low, high) = self
-            .client
-            .inner()
-            .fetch_watermarks(topic, number, timeout)
+        let deadline = Instant::now() + timeout;
+        let client = self.client.inner();
+        // Asked for anew each time: the library keeps a leader for minutes that was killed, and
+        // waits in vain for its answer.
+        let metadata = client.fetch_metadata(Some(topic), timeout / 2);
+        metadata.map_err(failed)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (low, high) = client
+            .fetch_watermarks(topic, number, left)
             .map_err(failed)?;
         let offset = |raw: i64| u64::try_from(raw).map_err(invalid);
         Ok((offset(low)?, offset(high)?))

@@ -17,7 +17,7 @@ impl Admin {
                 topic: topic.to_owned(),
                 source: Box::new(source),
             }
-            .at(&self.brokers, self.last_failure.get())
+            .at(&self.brokers, self.last_failure())
         };
         let count = usize::try_from(count).expect("partition counts are 31 bits");
         let partitions = NewPartitions::new(topic, count);
