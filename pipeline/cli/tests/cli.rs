@@ -55,7 +55,7 @@ fn commands_that_are_not_built_are_refused_by_name() {
         "run --stages rollup,stripe",
         &[],
         2,
-        "error: the stage `stripe` is not built yet; this binary runs: rollup\n",
+        "error: the stage `stripe` is not built yet; this binary runs: rollup, rekey, archive\n",
     );
 }
 
