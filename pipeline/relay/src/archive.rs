@@ -127,14 +127,16 @@ impl Archive {
     fn record(&self, opening: &Opening) -> Result<(), Failure> {
         let place = &opening.place;
         let hole = opening.hole.map(|(from_offset, to_offset, cause)| {
-            tracing::error!(log_partition = %place.log_partition, from_offset, to_offset, cause = cause.name(), "the archive has a hole");
+            let (log_partition, cause) = (place.log_partition, cause.name());
+            let range = from_offset..to_offset;
+            tracing::error!(%log_partition, ?range, cause, "the archive has a hole");
             ArchiveHoleRow {
                 topic: self.topic.clone(),
                 topic_id: place.log_partition.topic_id,
                 log_partition: place.log_partition.partition,
                 from_offset,
                 to_offset,
-                cause: cause.name().to_owned(),
+                cause: cause.to_owned(),
             }
         });
         let row = self.progress_of(place);

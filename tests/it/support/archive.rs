@@ -133,8 +133,8 @@ pub(crate) fn assert_equal_to_log(site: &Site) {
     assert_eq!(sql.number(&differences), 0, "records missing or different");
     let strangers = format!(
         "SELECT count() FROM (SELECT log_partition, offset FROM {archive} FINAL) AS a \
-         INNER JOIN (SELECT log_partition, min(offset) AS first, max(offset) AS last FROM log GROUP BY log_partition) \
-         AS ends USING (log_partition) LEFT ANTI JOIN log USING (log_partition, offset) \
+         INNER JOIN (SELECT log_partition, min(offset) AS first, max(offset) AS last FROM log \
+         GROUP BY log_partition) AS ends USING (log_partition) LEFT ANTI JOIN log USING (log_partition, offset) \
          WHERE offset BETWEEN first AND last"
     );
     assert_eq!(sql.number(&strangers), 0, "records the log never delivered");

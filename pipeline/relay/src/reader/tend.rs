@@ -122,18 +122,7 @@ impl<S: Sink> Reader<'_, S> {
         let saved = self.sink.saved(&self.consumer, log_partition)?;
         let start = Start::of(saved, Ends { low, end });
         self.believe(partition, start)?;
-        let stage = self.stage.name;
-        match start {
-            Start::Saved(_) | Start::Fresh(_) => {
-                tracing::info!(stage, %log_partition, ?start, "placed");
-            }
-            Start::Gone { from, to } => {
-                tracing::error!(stage, %log_partition, from, to, "the log no longer has these records: its retention is shorter than this stage was down");
-            }
-            Start::Truncated { end, saved, .. } => {
-                tracing::error!(stage, %log_partition, end, saved, "the log lost its end and gives these offsets again: was a leader elected uncleanly?");
-            }
-        }
+        say(self.stage.name, log_partition, start);
         self.sink.begin(log_partition, start)
     }
 
@@ -200,4 +189,17 @@ impl<S: Sink> Reader<'_, S> {
                 Slot::Waiting { .. } => None,
             })
     }
+}
+
+/// Says where a partition is read from, loudly where something is missing.
+fn say(stage: &str, log_partition: LogPartition, start: Start) {
+    let why = match start {
+        Start::Saved(_) | Start::Fresh(_) => {
+            tracing::info!(stage, %log_partition, ?start, "placed");
+            return;
+        }
+        Start::Gone { .. } => "the log's retention is shorter than this stage was down",
+        Start::Truncated { .. } => "the log lost its end: was a leader elected uncleanly?",
+    };
+    tracing::error!(stage, %log_partition, ?start, why, "the log does not have the saved position");
 }
