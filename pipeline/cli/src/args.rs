@@ -189,6 +189,9 @@ pub(crate) struct UsageArgs {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
+    /// Show it live, until `q`; needs a terminal.
+    #[arg(long, conflicts_with = "output")]
+    pub watch: bool,
     /// Form of the output.
     #[arg(long, default_value = "table", value_enum)]
     pub output: Output,

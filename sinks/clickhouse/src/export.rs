@@ -7,6 +7,7 @@
 
 use crate::client::ClickHouse;
 use crate::error::{Error, classify};
+use crate::letters::{DeadLetterFilter, LetterOrder, LetterPage};
 use crate::query::{UsageFilter, bind_usage, usage_sql};
 use bytes::Bytes;
 use clickhouse::query::{BytesCursor, Query};
@@ -24,6 +25,11 @@ const EXECUTION_SECONDS: &str = "3600";
 /// Columns of exported usage: those that `usage` shows, and the tenant.
 const USAGE_COLUMNS: &str = "tenant, meter, window_start, window_end, dimensions, value, events, \
                              sealed, revision, updated_at";
+
+/// Columns of exported dead letters: all that a letter is, with ids and hashes as text.
+const LETTER_COLUMNS: &str = "topic, toString(topic_id) AS topic_id, log_partition, offset, epoch, \
+                              log_time, reason, detail, tenant, key, headers, length, \
+                              lower(hex(hash)) AS hash, original, truncated";
 
 /// An answer that comes piece by piece.
 pub struct Export<'a> {
@@ -73,6 +79,23 @@ impl ClickHouse {
         let query = bind_usage(self.client().query(&sql), filter);
         let query = query.param("limit", filter.limit);
         self.export(format!("export usage of {}", filter.tenant), query)
+    }
+
+    /// Dead letters with their records, newest first, as Apache Parquet; at most `limit`.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub fn export_dead_letters(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+        limit: u32,
+    ) -> Result<Export<'_>, Error> {
+        let conditions = filter.conditions();
+        let sort = LetterPage::first(LetterOrder::NewestFirst, limit).sort();
+        let letters = format!("SELECT * FROM dead_letters FINAL WHERE {conditions}{sort}");
+        let sql = format!("SELECT {LETTER_COLUMNS} FROM ({letters})");
+        let query = filter.bind(self.client().query(&sql)).param("limit", limit);
+        self.export("export dead letters".to_owned(), query)
     }
 
     fn export(&self, action: String, query: Query) -> Result<Export<'_>, Error> {

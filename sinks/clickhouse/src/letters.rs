@@ -79,7 +79,7 @@ impl DeadLetterFilter<'_> {
     }
 
     /// The conditions, with the names of their parameters.
-    fn conditions(&self) -> String {
+    pub(crate) fn conditions(&self) -> String {
         let mut sql = "1".to_owned();
         for (is_asked, condition) in [
             (self.reason.is_some(), " AND reason = {reason:String}"),
@@ -111,7 +111,7 @@ impl DeadLetterFilter<'_> {
         sql
     }
 
-    fn bind(&self, mut query: Query) -> Query {
+    pub(crate) fn bind(&self, mut query: Query) -> Query {
         if let Some(reason) = self.reason {
             query = query.param("reason", reason.name());
         }
@@ -162,7 +162,7 @@ impl LetterPage {
         })
     }
 
-    fn sort(&self) -> &'static str {
+    pub(crate) fn sort(&self) -> &'static str {
         match self.order {
             LetterOrder::NewestFirst => {
                 " ORDER BY log_time DESC, topic_id DESC, log_partition DESC, offset DESC \

@@ -1,6 +1,7 @@
 //! Arguments of `dead-letters`: one set of filters for all of its commands.
 
 use super::Output;
+use super::output::ResultArgs;
 use crate::units::parse_moment;
 use clap::{Args, Subcommand};
 use meterline_clickhouse::DeadLetterFilter;
@@ -92,9 +93,9 @@ pub(crate) struct ListArgs {
     /// Most rows to show.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,
-    /// Form of the output.
-    #[arg(long, default_value = "table", value_enum)]
-    pub output: Output,
+    /// Form and place of the output.
+    #[command(flatten)]
+    pub result: ResultArgs,
 }
 
 /// Arguments of `dead-letters show`.

@@ -4,13 +4,14 @@ use super::Session;
 use crate::args::Output;
 use crate::args::dead_letters::{DeadLettersCommand, ListArgs, PurgeArgs};
 use crate::failure::Failure;
-use crate::output::{Table, grouped, note, print, short_time};
+use crate::output::{Place, Table, grouped, note, print, short_time};
 use meterline_clickhouse::{
     ClickHouse, DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage,
 };
 use meterline_core::position::LogPartition;
 use meterline_replay::LetterId;
 use serde_json::json;
+use std::io::Write;
 
 mod replay;
 mod show;
@@ -26,19 +27,27 @@ pub(crate) fn run(command: &DeadLettersCommand, session: &Session<'_>) -> Result
 }
 
 fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
+    let file = args.result.file()?;
     let clickhouse = session.clickhouse()?;
     let mut filter = args.which.filter();
     filter.replayed = match (args.replayed, args.unreplayed) {
         (false, false) => None,
         (replayed, _) => Some(replayed),
     };
+    if args.result.output == Output::Parquet && !args.by_reason {
+        let export = |place: &mut Place| {
+            let export = clickhouse.export_dead_letters(&filter, args.limit)?;
+            session.runtime.block_on(place.take_all(export))
+        };
+        return Ok(Place::of(file)?.fill(export)?);
+    }
     let table = if args.by_reason {
         session.runtime.block_on(count(&filter, &clickhouse))?
     } else {
         let rows = rows(&filter, args.limit, &clickhouse);
         session.runtime.block_on(rows)?
     };
-    if table.is_empty() && args.output == Output::Table {
+    if table.is_empty() && args.result.output == Output::Table {
         let which = if filter == DeadLetterFilter::default() {
             ""
         } else {
@@ -48,13 +57,12 @@ fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
             "no dead letter{which}; `meterline status` shows how far records are read\n"
         ))?);
     }
-    Ok(print(&table.render(args.output)?)?)
+    let text = table.render(args.result.output)?;
+    let write = |place: &mut Place| Ok(place.write_all(text.as_bytes())?);
+    Ok(Place::of(file)?.fill(write)?)
 }
 
-async fn count(
-    filter: &DeadLetterFilter<'_>,
-    clickhouse: &ClickHouse,
-) -> Result<Table, Failure> {
+async fn count(filter: &DeadLetterFilter<'_>, clickhouse: &ClickHouse) -> Result<Table, Failure> {
     let mut table = Table::new(&["reason", "count"]);
     for row in clickhouse.dead_letter_counts(filter).await? {
         table.push(vec![json!(row.reason), json!(row.count)]);
@@ -68,8 +76,17 @@ async fn rows(
     clickhouse: &ClickHouse,
 ) -> Result<Table, Failure> {
     let columns = [
-        "log_time", "topic", "letter", "partition", "offset", "reason", "tenant", "length", "hash",
-        "replayed", "detail",
+        "log_time",
+        "topic",
+        "letter",
+        "partition",
+        "offset",
+        "reason",
+        "tenant",
+        "length",
+        "hash",
+        "replayed",
+        "detail",
     ];
     let mut table = Table::new(&columns);
     let mut page = LetterPage::first(LetterOrder::NewestFirst, 0);

@@ -31,7 +31,11 @@ pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure
     let clickhouse = session.clickhouse()?;
     if args.result.output == Output::Parquet {
         let place = Place::of(file)?;
-        return Ok(place.fill(|place| session.runtime.block_on(export(args, &clickhouse, place)))?);
+        let limit = if args.all { u32::MAX } else { args.limit };
+        return Ok(place.fill(|place| {
+            let export = clickhouse.export_usage(&filter(args, None, limit))?;
+            session.runtime.block_on(place.take_all(export))
+        })?);
     }
     let mut pages = Pages::new(args, &clickhouse);
     let first = session.runtime.block_on(pages.next())?;
@@ -57,15 +61,6 @@ pub(crate) fn run(args: &UsageArgs, session: &Session<'_>) -> Result<(), Failure
     })?;
     if pages.is_cut {
         note("there are more rows; raise --limit, give --all, or narrow --from and --to");
-    }
-    Ok(())
-}
-
-async fn export(args: &UsageArgs, clickhouse: &ClickHouse, place: &mut Place) -> Result<()> {
-    let limit = if args.all { u32::MAX } else { args.limit };
-    let mut export = clickhouse.export_usage(&filter(args, None, limit))?;
-    while let Some(piece) = export.next().await? {
-        place.write_all(&piece)?;
     }
     Ok(())
 }

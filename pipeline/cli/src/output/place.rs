@@ -2,6 +2,7 @@
 
 use super::file::WholeFile;
 use anyhow::Result;
+use meterline_clickhouse::Export;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 use std::path::Path;
 
@@ -43,6 +44,17 @@ impl Place {
                 _ => Ok(()),
             },
         }
+    }
+
+    /// Writes an answer of ClickHouse as it comes.
+    ///
+    /// # Errors
+    /// When the answer ends too early, or cannot be written.
+    pub(crate) async fn take_all(&mut self, mut export: Export<'_>) -> Result<()> {
+        while let Some(piece) = export.next().await? {
+            self.write_all(&piece)?;
+        }
+        Ok(())
     }
 }
 

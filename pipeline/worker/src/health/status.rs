@@ -75,6 +75,9 @@ pub struct PartitionStatus {
     pub catalog_version: u32,
     /// Position of the newest checkpoint that this process knows.
     pub checkpoint_offset: Option<u64>,
+    /// How old the oldest change is that is not published, in seconds; 0 where there is none.
+    #[serde(default)]
+    pub freshness_seconds: u64,
     /// Seconds since that checkpoint was written or loaded.
     pub checkpoint_age_seconds: Option<u64>,
 }

@@ -35,6 +35,7 @@ impl Thread {
             status.complete_to = complete_to.offset;
             status.levels_to = self.ledger.acked_to(Lane::Levels).offset;
             status.catalog_version = self.partition.catalog().version;
+            status.freshness_seconds = self.freshness().as_secs();
             status.checkpoint_offset = self.checkpointing.offset();
             status.checkpoint_age_seconds = self.checkpointing.age(now).map(|age| age.as_secs());
             let end = status.log_end.unwrap_or(position.offset);
@@ -78,15 +79,19 @@ impl Thread {
         }
     }
 
+    /// How old the oldest change is that is not published.
+    fn freshness(&self) -> Duration {
+        if self.ledger.complete_to() == self.partition.position() {
+            Duration::ZERO
+        } else {
+            since(self.ledger.complete_log_time(), clock())
+        }
+    }
+
     fn reading(&self, lag_records: u64, now: Instant) -> Reading {
         let position = self.partition.position();
         let clock = clock();
         let log_time_age = since(self.partition.log_time(), clock);
-        let freshness = if self.ledger.complete_to() == position {
-            Duration::ZERO
-        } else {
-            since(self.ledger.complete_log_time(), clock)
-        };
         let files = self.runs.files();
         Reading {
             position: position.offset,
@@ -98,7 +103,7 @@ impl Thread {
                 log_time_age
             },
             log_time_age,
-            freshness,
+            freshness: self.freshness(),
             unflushed: self.partition.unflushed(),
             letters_bytes: self.letters.bytes(),
             checkpoint_age: self.checkpointing.age(now).unwrap_or_default(),
