@@ -74,7 +74,33 @@ impl Kafka {
 
     /// Makes a topic as somebody else would have made it.
     pub(crate) fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) {
-        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        self.create(topic, partitions, TopicReplication::Fixed(1), config);
+    }
+
+    /// Makes a topic whose partitions lie on these brokers, the preferred leader first.
+    pub(crate) fn create_topic_on(
+        &self,
+        topic: &str,
+        replicas: &[&[i32]],
+        config: &[(&str, &str)],
+    ) {
+        let partitions = i32::try_from(replicas.len()).expect("a handful of partitions");
+        self.create(
+            topic,
+            partitions,
+            TopicReplication::Variable(replicas),
+            config,
+        );
+    }
+
+    fn create(
+        &self,
+        topic: &str,
+        partitions: i32,
+        replication: TopicReplication<'_>,
+        config: &[(&str, &str)],
+    ) {
+        let mut new = NewTopic::new(topic, partitions, replication);
         for (key, value) in config {
             new = new.set(key, value);
         }
@@ -83,6 +109,19 @@ impl Kafka {
         for result in results.expect("the broker answers") {
             result.unwrap_or_else(|(topic, code)| panic!("topic {topic}: {code}"));
         }
+    }
+
+    /// Leader and replicas in sync of every partition; none while nobody knows.
+    pub(crate) fn leaders(&self, topic: &str) -> Vec<(i32, Vec<i32>)> {
+        let metadata = self.consumer().fetch_metadata(Some(topic), REQUEST);
+        let metadata = metadata.unwrap_or_else(|e| panic!("metadata of {topic}: {e}"));
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions());
+        partitions
+            .map(|partition| (partition.leader(), partition.isr().to_vec()))
+            .collect()
     }
 
     /// Appends one record without a value, as anybody may.
