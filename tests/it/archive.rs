@@ -18,7 +18,10 @@ const RATE: u32 = 3_000;
 const KILLS: usize = 10;
 
 /// What is held when a worker is killed: rows on their way, or the position that follows them.
-const MOMENTS: [&str; 2] = ["^INSERT INTO usage_events", "^INSERT INTO .archive_progress"];
+const MOMENTS: [&str; 2] = [
+    "^INSERT INTO usage_events",
+    "^INSERT INTO .archive_progress",
+];
 
 #[test]
 fn ten_kills_leave_the_archive_equal_to_the_log() {
@@ -27,7 +30,7 @@ fn ten_kills_leave_the_archive_equal_to_the_log() {
     let site = Site::new("archive_kills");
     site.init(PARTITIONS, "load");
     let publisher = Arc::new(site.publisher());
-    let _rollup = site.worker("rollup", &[]);
+    let rollup = site.worker("rollup", &[]);
     let mixer = Mixer::new(Mix::new("archive", PARTITIONS), seed);
     let load = Load::start(&publisher, mixer, RATE);
     transactions(&site, &publisher, seed);
@@ -54,6 +57,8 @@ fn ten_kills_leave_the_archive_equal_to_the_log() {
     load.stop();
     let mut last = archiver(&site, "archive-last");
     assert_exact(&site, &publisher);
+    // It would write ticks while the log is compared.
+    assert!(rollup.stop().success());
     let ends = log_ends(&site);
     // Behind the last record there may be markers of transactions, which nobody is given.
     wait_archived(&site, &ends);
@@ -113,7 +118,7 @@ fn what_the_log_no_longer_has_is_a_hole_in_the_archive() {
     site.init(1, "load");
     let publisher = site.publisher();
     let mut mixer = Mixer::new(Mix::new("holes", 1), rand::random());
-    let _rollup = site.worker("rollup", &[]);
+    let rollup = site.worker("rollup", &[]);
     publisher.send_many(&mut mixer, 300);
     let both = site.worker_of("archive", "before", &[]);
     wait_archived(&site, &publisher.ends());
@@ -123,6 +128,7 @@ fn what_the_log_no_longer_has_is_a_hole_in_the_archive() {
     let gone = reached + 100;
     // The rollup must have read what is deleted.
     site.wait_complete(&publisher.ends(), SOON);
+    assert!(rollup.stop().success());
     site.kafka().delete_records(&site.usage_topic(), 0, gone);
     let after = site.worker_of("archive", "after", &[]);
     wait_archived(&site, &publisher.ends());
