@@ -52,6 +52,12 @@ impl Worker {
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// What a path answers; empty where nobody does.
+    pub(crate) fn text_of(&self, path: &str) -> String {
+        let answer = self.client.get(format!("{}{path}", self.http)).send();
+        answer.and_then(|answer| answer.text()).unwrap_or_default()
+    }
+
     /// Waits until `/health/ready` gives this status.
     pub(crate) fn wait_ready(&mut self, status: u16) {
         until(&format!("/health/ready to be {status}"), SOON, || {
