@@ -4,8 +4,8 @@
 //! codes: 0 done, 1 failed, 2 wrong usage or settings. An error is printed once, with its causes.
 
 use args::Arguments;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use config::Sources;
 use failure::Failure;
 use output::note;

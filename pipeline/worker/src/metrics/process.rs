@@ -83,7 +83,10 @@ fn processor_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     let fields = fields.split_whitespace().collect::<Vec<_>>();
-    let ticks = fields.get(TIMES)?.iter().map(|text| text.parse::<u32>().ok());
+    let ticks = fields
+        .get(TIMES)?
+        .iter()
+        .map(|text| text.parse::<u32>().ok());
     let ticks = ticks.sum::<Option<u32>>()?;
     Some(TICK * ticks)
 }

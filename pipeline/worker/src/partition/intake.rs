@@ -3,10 +3,10 @@
 //! A record that cannot be folded yet is copied and waits outside of the queue, with nothing
 //! after it taken; the state is as if it had not been seen (INV-HALT).
 
+use super::Exit;
 use super::idle::Refused;
 use super::record::{HeldRecord, RawRecord};
 use super::thread::Thread;
-use super::Exit;
 use crate::consumer::QUEUE_WAIT;
 use crate::health::Need;
 use crate::shared::clock;
