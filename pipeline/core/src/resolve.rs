@@ -374,6 +374,12 @@ fn judge_stopped(facts: &Facts, from: Stamp) -> Option<Finding> {
             "look at the files with `meterline checkpoint list --read`, and bring the damaged one \
              back; once one is found, this command goes back to a checkpoint without it",
         ),
+        // The log's bounds are fine, so only the broker knows where the records were replaced.
+        "truncated" => outside(
+            "records that were folded were replaced by others; give up what was folded from an \
+             older checkpoint of `meterline checkpoint list` on, with --partition and --back-to; \
+             the broker refuses one that is not old enough",
+        ),
         "log_time_ahead" => outside("it ends by itself once this machine's clock is there"),
         _ => {
             let offset = furthest(facts).min(facts.high).max(from.offset);

@@ -274,6 +274,10 @@ fn a_halt_whose_cause_is_gone_goes_on_in_a_new_epoch() {
         "topic_changed: outside",
     );
     check(
+        |facts| facts.stopped = stopped("truncated"),
+        "truncated: outside",
+    );
+    check(
         |facts| facts.stopped = stopped("log_time_ahead"),
         "log_time_ahead: outside",
     );
