@@ -5,7 +5,7 @@ use crate::support::load::{Mix, Mixer};
 use crate::support::site::Site;
 use crate::support::stack::{Service, Stack};
 use crate::support::turn::Turn;
-use crate::support::wait::SOON;
+use crate::support::wait::{SOON, until};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -110,7 +110,7 @@ fn a_log_that_lost_its_end_is_folded_again_from_there() {
         .folder()
         .join(format!("kafka/log/{}-0", site.usage_topic()));
     let copy = site.folder().join("log");
-    kafka.kill(Service::Kafka);
+    stop(&kafka);
     copy_folder(&log, &copy);
     kafka.up(Some(Service::Kafka));
     let (_, kept) = site.kafka().ends(&site.usage_topic(), 0);
@@ -118,7 +118,7 @@ fn a_log_that_lost_its_end_is_folded_again_from_there() {
     let worker = site.worker("lost", &[]);
     site.wait_complete(&publisher.ends(), SOON);
     assert!(worker.stop().success());
-    kafka.kill(Service::Kafka);
+    stop(&kafka);
     std::fs::remove_dir_all(&log).expect("the log's folder");
     copy_folder(&copy, &log);
     kafka.up(Some(Service::Kafka));
@@ -139,6 +139,18 @@ fn a_log_that_lost_its_end_is_folded_again_from_there() {
     resolve(&site, &worker, &back)
         .with_code(2)
         .says(&["last verdict"]);
+}
+
+/// Stops a broker well, so that what lies on its disk is whole.
+fn stop(kafka: &Stack) {
+    let mark = kafka.folder().join("kafka/log/.kafka_cleanshutdown");
+    kafka.signal(Service::Kafka, "TERM");
+    until("the broker to stop well", SOON, || {
+        let is_closed = std::net::TcpStream::connect(kafka.brokers()).is_err();
+        (is_closed && mark.exists())
+            .then_some(())
+            .ok_or("it still runs")
+    });
 }
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {

@@ -1,6 +1,6 @@
 //! `partitions_changed` and `topic_changed`: the topic is not what was adopted.
 
-use super::{assert_counted, resolve, wait_epoch};
+use super::{assert_counted_apart, resolve, wait_epoch};
 use crate::support::load::{Form, Mix, Mixer, Publisher, Usage};
 use crate::support::site::Site;
 use crate::support::turn::Turn;
@@ -54,7 +54,7 @@ fn a_grown_topic_is_accepted_and_its_new_partitions_are_adopted() {
     for (partition, end) in publisher.ends() {
         wait_epoch(&site, partition, u16::from(partition < 2), end);
     }
-    assert_counted(&site, &publisher);
+    assert_counted_apart(&site, &publisher);
 }
 
 fn send(publisher: &Publisher, ids: std::ops::Range<u32>) {
