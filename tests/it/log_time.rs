@@ -14,7 +14,7 @@ use crate::support::turn::Turn;
 use std::process::Command;
 
 /// A command that gives what follows another clock, all of its clocks, and becomes it.
-fn at(offset: &str) -> String {
+pub(crate) fn at(offset: &str) -> String {
     let mut faketime = Command::new("faketime");
     let library = Ended::of(faketime.args(["-f", "+0", "printenv", "LD_PRELOAD"])).ok();
     let library = library.stdout.trim();
