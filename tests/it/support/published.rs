@@ -2,6 +2,7 @@
 
 use super::avro::single_object_frame;
 use super::kafka::LogRecord;
+use super::load::broken::home;
 use super::load::{Raw, Sent, Usage};
 use super::recount::differences;
 use super::site::Site;
@@ -50,13 +51,15 @@ pub(crate) fn ids(found: &[Found]) -> BTreeSet<&str> {
 /// With the first differences, where there are any.
 pub(crate) fn assert_counted(site: &Site, found: &[Found]) {
     let mut raw = Raw::create(site.raw_sql(), site.folder());
+    let partitions = u32::try_from(site.kafka().partitions(&site.usage_topic())).expect("few");
     for event in found {
+        let is_home = u32::try_from(event.partition) == Ok(home(&event.usage.tenant, partitions));
         raw.push(&Sent {
             log_partition: event.partition,
             offset: event.offset,
             append_time: event.append_time,
             form: event.form,
-            fault: "",
+            fault: if is_home { "" } else { "wrong_partition" },
             usage: &event.usage,
         });
     }
@@ -140,7 +143,7 @@ fn of_json(value: &[u8]) -> Usage {
     let mut properties = event["data"].as_object().expect("an object").clone();
     let quantity = properties
         .remove("quantity")
-        .map(|q| raw_of_text(&text(&q)));
+        .map(|q| raw_of_text(&scalar(&q)));
     Usage {
         id: text(&event["id"]),
         source: text(&event["source"]),
@@ -150,9 +153,16 @@ fn of_json(value: &[u8]) -> Usage {
         quantity,
         properties: properties
             .iter()
-            .map(|(k, v)| (k.clone(), text(v)))
+            .map(|(k, v)| (k.clone(), scalar(v)))
             .collect(),
     }
+}
+
+/// The text of a scalar, as its producer wrote it.
+fn scalar(value: &Json) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Units of 10⁻⁹ of a decimal number without sign or exponent, as the examples write them.

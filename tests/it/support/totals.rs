@@ -8,10 +8,11 @@ use apache_avro::types::Value;
 use apache_avro::{Schema, from_avro_datum};
 use serde_json::{Map, json};
 
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 4] = [
     include_str!("../../../schemas/avro/total.avsc"),
     include_str!("../../../schemas/avro/progress.avsc"),
     include_str!("../../../schemas/avro/dead_letter.avsc"),
+    include_str!("../../../schemas/avro/dead_letter_replay.avsc"),
 ];
 
 /// Records of these topics, each by its own schema.
@@ -22,7 +23,7 @@ pub(crate) struct Reader {
 /// A record in its schema's terms, and where it lay.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoded {
-    /// Name of the schema: `Total`, `Progress`, `DeadLetter`.
+    /// Name of the schema: `Total`, `Progress`, `DeadLetter`, `DeadLetterReplay`.
     pub(crate) name: String,
     pub(crate) offset: i64,
     fields: Vec<(String, Value)>,
@@ -199,11 +200,8 @@ pub(crate) fn load(site: &Site, sql: &Sql) {
         .map(Decoded::total_row);
     insert(sql, "totals_published", rows);
     let letters = read(site, "usage.dead-letter");
-    insert(
-        sql,
-        "letters_replayed",
-        letters.iter().map(Decoded::letter_row),
-    );
+    let letters = letters.iter().filter(|l| l.name == "DeadLetter");
+    insert(sql, "letters_replayed", letters.map(Decoded::letter_row));
 }
 
 fn insert(sql: &Sql, table: &str, rows: impl Iterator<Item = Vec<u8>>) {
