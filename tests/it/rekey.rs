@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const PARTITIONS: u32 = 3;
-const RATE: u32 = 3_000;
+const RATE: u32 = 2_000;
 const KILLS: usize = 5;
 
 /// What the raw table would hold had the records been sent to the usage log: once for each time
