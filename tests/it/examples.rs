@@ -59,18 +59,22 @@ fn the_rust_example_is_counted_exactly() {
 /// Python's packages, installed as `requirements.txt` pins them.
 fn python_packages() -> PathBuf {
     let requirements = example("python/requirements.txt");
-    cached("example-python", &[requirements.clone()], |folder| {
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-compile",
-        ];
-        let mut command = Command::new("python3");
-        command.args(pip).arg("--target").arg(folder);
-        Ended::of(command.arg("-r").arg(requirements)).ok();
-    })
+    cached(
+        "example-python",
+        std::slice::from_ref(&requirements),
+        |folder| {
+            let pip = [
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--no-compile",
+            ];
+            let mut command = Command::new("python3");
+            command.args(pip).arg("--target").arg(folder);
+            Ended::of(command.arg("-r").arg(&requirements)).ok();
+        },
+    )
 }
 
 fn python(program: &str) -> Command {
