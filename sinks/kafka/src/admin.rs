@@ -3,6 +3,7 @@
 use crate::describe::{self, PartitionDescription};
 use crate::error::Error;
 use crate::last_failure::LastFailure;
+use crate::retry::Backoff;
 use crate::settings::Settings;
 use meterline_core::position::{Offset, TopicId};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -191,12 +192,22 @@ impl Admin {
             }
             .at(&self.brokers, self.last_failure())
         };
-        let described = self.client.describe_configs([&topic], &options);
-        let resource = futures::executor::block_on(described)
-            .map_err(failed)?
-            .pop()
-            .ok_or_else(|| failed(KafkaError::AdminOp(RDKafkaErrorCode::BadMessage)))?
-            .map_err(|code| failed(KafkaError::AdminOp(code)))?;
+        let deadline = Instant::now() + timeout;
+        let mut backoff = Backoff::new();
+        let resource = loop {
+            let described = self.client.describe_configs([&topic], &options);
+            let resource = futures::executor::block_on(described)
+                .map_err(failed)?
+                .pop()
+                .ok_or_else(|| failed(KafkaError::AdminOp(RDKafkaErrorCode::BadMessage)))?
+                .map_err(|code| failed(KafkaError::AdminOp(code)))?;
+            // A broker that has not heard of a new topic yet answers without any setting.
+            let pause = backoff.pause();
+            if !resource.entries.is_empty() || Instant::now() + pause >= deadline {
+                break resource;
+            }
+            std::thread::sleep(pause);
+        };
         let text = |key: &'static str| {
             let value = resource.get(key).and_then(|entry| entry.value.clone());
             value.ok_or_else(|| Error::Answer {
