@@ -52,7 +52,7 @@ unsafe fn last_line(client: *mut sys::RDKafka) -> Option<String> {
             if event.is_null() {
                 break;
             }
-            last = error_line(event).or(last);
+            last = error_line(event).filter(|line| says_why(line)).or(last);
             sys::rd_kafka_event_destroy(event);
         }
         sys::rd_kafka_queue_destroy(queue);
@@ -78,6 +78,11 @@ unsafe fn error_line(event: *mut sys::rd_kafka_event_t) -> Option<String> {
     }
 }
 
+/// Whether a line says more than that nobody can be reached, which follows every failure.
+fn says_why(line: &str) -> bool {
+    !line.ends_with("brokers are down")
+}
+
 /// A line without the thread and the broker that it begins with, and not too long.
 fn shortened(line: &str) -> &str {
     let text = line.split_once("]: ").map_or(line, |(_, text)| text).trim();
@@ -87,6 +92,12 @@ fn shortened(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_that_follows_every_failure_is_left_out() {
+        assert!(!says_why("[thrd:x]: 1/1 brokers are down"));
+        assert!(says_why("[thrd:x]: SASL authentication error"));
+    }
 
     #[test]
     fn a_line_is_shown_without_its_thread_and_within_bounds() {
