@@ -80,9 +80,10 @@ pub(crate) struct InitArgs {
     /// first offset to count of each partition. Needs a catalog in force.
     #[arg(long, value_name = "end|PARTITION=OFFSET,…", value_parser = crate::units::parse_adopt)]
     pub adopt: Option<AdoptStart>,
-    /// Partitions of the usage topic and of the topics that share its numbering, if created now.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub partitions: u32,
+    /// Partitions of the usage topic and of the topics that share its numbering, if created now; 4
+    /// if not given. A topic that is there with another number is an error.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub partitions: Option<u32>,
     /// Replicas of topics created now; the broker's default if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub replication_factor: Option<u16>,

@@ -6,17 +6,24 @@ use super::{KAFKA_TIMEOUT, Session};
 use crate::args::InitArgs;
 use crate::failure::Failure;
 use crate::output::{note, print};
+use anyhow::anyhow;
 use meterline_clickhouse::Migrated;
-use meterline_control::{InitReport, InitSpec, init_topics};
+use meterline_control::{ControlError, InitReport, InitSpec, init_topics};
 use meterline_core::control::{Adoption, View};
 use meterline_core::position::LogPartition;
 use std::collections::BTreeMap;
 
+/// Partitions of a usage topic where nothing else is said.
+const PARTITIONS: u32 = 4;
+
 /// Runs the command.
 pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure> {
+    if args.adopt.is_some() {
+        require_catalog(session)?;
+    }
     let author = session.author(None, "meterline init");
     let spec = InitSpec {
-        partitions: args.partitions,
+        partitions: args.partitions.unwrap_or(PARTITIONS),
         replicas: args.replication_factor,
         author: author.clone(),
     };
@@ -28,6 +35,7 @@ pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure>
     let clickhouse = session.clickhouse()?;
     let migrated = session.runtime.block_on(clickhouse.migrate())?;
     print(&tables_text(clickhouse.database(), &migrated))?;
+    check_partitions(args, &report)?;
     if let Some(start) = &args.adopt {
         let adoptions = session
             .control()?
@@ -39,6 +47,27 @@ pub(crate) fn run(args: &InitArgs, session: &Session<'_>) -> Result<(), Failure>
         print(&adoption_hint(&report, &view))?;
     }
     Ok(())
+}
+
+/// Nothing is made for an adoption that would be refused.
+fn require_catalog(session: &Session<'_>) -> Result<(), Failure> {
+    match session.control()?.read_to_end(KAFKA_TIMEOUT) {
+        Ok(view) if view.catalog().is_some() => Ok(()),
+        Ok(_) | Err(ControlError::NoTopic { .. }) => Err(ControlError::NoCatalog.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A number of partitions that was asked for and is not there must not pass unseen.
+fn check_partitions(args: &InitArgs, report: &InitReport) -> Result<(), Failure> {
+    let (name, count) = (&report.usage.name, report.usage.partition_count());
+    match args.partitions {
+        Some(wanted) if wanted != count => Err(Failure::Failed(anyhow!(
+            "topic {name} was there with {count} partitions, not {wanted}; to grow a topic, add \
+             partitions with Kafka's own tools, then run `meterline resolve`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn topics_text(report: &InitReport) -> String {
