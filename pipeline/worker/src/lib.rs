@@ -20,10 +20,10 @@ mod stages;
 pub use consumer::ConsumerError;
 pub use health::{PartitionState, PartitionStatus, StatusReport};
 pub use http::ListenError;
+pub use meterline_relay::StageSettings;
 pub use rollup::RollupError;
 pub use settings::{MIN_DEAD_LETTERS_BYTES, MIN_TICK_INTERVAL};
 pub use settings::{RollupSettings, Settings, SettingsError};
-pub use meterline_relay::StageSettings;
 pub use stage::{Stage, StageError};
 
 use health::Board;

@@ -25,7 +25,7 @@ pub use producer::{
     MAX_RECORD_BYTES, Outgoing, Producer, Transaction, TransactionError, TransactionalProducer,
     Written,
 };
-pub use reader::{ReadError, Reader, ReadRecord};
+pub use reader::{ReadError, ReadRecord, Reader};
 pub use reserved::RESERVED;
 pub use retry::Backoff;
 pub use settings::Settings;

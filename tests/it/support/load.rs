@@ -112,7 +112,13 @@ impl Publisher {
 
     /// A second producer of the same books, which sends in transactions.
     pub(crate) fn transactional(&self, kafka: &Kafka, name: &str) -> Self {
-        let made = Self::with_books(kafka, &self.topic, Arc::clone(&self.raw), Some(name), MURMUR2);
+        let made = Self::with_books(
+            kafka,
+            &self.topic,
+            Arc::clone(&self.raw),
+            Some(name),
+            MURMUR2,
+        );
         let ready = made.producer.init_transactions(FLUSH);
         ready.expect("the broker knows transactions");
         made

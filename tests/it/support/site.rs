@@ -184,7 +184,10 @@ impl Site {
         let config = self.settings("command.toml", &[]);
         let mut command = self.command(&config);
         command.args(arguments).stdin(Stdio::null());
-        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let started = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         started.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"))
     }
 
@@ -221,12 +224,7 @@ impl Site {
     }
 
     /// Starts a worker of these stages.
-    pub(crate) fn worker_of(
-        &self,
-        stages: &str,
-        name: &str,
-        changes: &[(&str, &str)],
-    ) -> Worker {
+    pub(crate) fn worker_of(&self, stages: &str, name: &str, changes: &[(&str, &str)]) -> Worker {
         let http = format!("127.0.0.1:{}", free_port());
         let listen = format!("\"{http}\"");
         let changes = [changes, &[("http.listen", &listen)]].concat();

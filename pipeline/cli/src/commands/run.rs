@@ -25,7 +25,11 @@ fn worker_settings(session: &Session<'_>, rolls_up: bool) -> Result<Settings, Fa
     let settings = session.settings;
     let checkpoint = match settings.checkpoint.clone() {
         Some(checkpoint) => checkpoint,
-        None if rolls_up => return Err(Failure::usage("checkpoint.url is not set: the rollup stage needs a place for its checkpoints, such as file:///var/lib/meterline")),
+        None if rolls_up => {
+            return Err(Failure::usage(
+                "checkpoint.url is not set: the rollup stage needs a place for its checkpoints, such as file:///var/lib/meterline",
+            ));
+        }
         // No other stage opens the store.
         None => StoreSettings::new(""),
     };
