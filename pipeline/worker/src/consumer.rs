@@ -7,7 +7,6 @@
 mod assign;
 mod context;
 mod gate;
-mod leader_epoch;
 mod message;
 mod place;
 mod queue;

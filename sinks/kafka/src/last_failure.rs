@@ -86,7 +86,9 @@ fn says_why(line: &str) -> bool {
 /// A line without the thread and the broker that it begins with, and not too long.
 fn shortened(line: &str) -> &str {
     let text = line.split_once("]: ").map_or(line, |(_, text)| text).trim();
-    &text[..text.floor_char_boundary(LINE_BYTES_MAX)]
+    let end = (0..=LINE_BYTES_MAX.min(text.len())).rev();
+    let end = { end }.find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@ mod admin;
 mod describe;
 mod error;
 mod last_failure;
+mod leader_epoch;
 mod producer;
 mod reader;
+mod replaced;
 mod reserved;
 mod retry;
 mod settings;
@@ -21,11 +23,13 @@ mod topics;
 pub use admin::{Admin, Created, TopicConfig, TopicDescription, TopicSpec};
 pub use describe::PartitionDescription;
 pub use error::{Error, Next, SendError};
+pub use leader_epoch::set_leader_epoch;
 pub use producer::{
     MAX_RECORD_BYTES, Outgoing, Producer, Transaction, TransactionError, TransactionalProducer,
     Written,
 };
 pub use reader::{ReadError, ReadRecord, Reader};
+pub use replaced::{AfterLeader, is_replaced};
 pub use reserved::RESERVED;
 pub use retry::Backoff;
 pub use settings::Settings;

@@ -6,7 +6,6 @@
 
 use super::context::Context;
 use super::gate::Gate;
-use super::leader_epoch;
 use super::place::{NotPlaced, Start, place};
 use super::queue::Queue;
 use super::slot::{self, Ended, Opened, STEADY, Slot, State, spawn};
@@ -16,7 +15,7 @@ use crate::shared::Edges;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures::future::join_all;
 use meterline_core::halt::Halt;
-use meterline_kafka::Backoff;
+use meterline_kafka::{Backoff, set_leader_epoch};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -139,7 +138,7 @@ impl Assigner {
             return;
         };
         if let Ok(number) = i32::try_from(partition) {
-            leader_epoch::set(
+            set_leader_epoch(
                 list,
                 &self.edges.shared.topic,
                 number,

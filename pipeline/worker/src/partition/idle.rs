@@ -10,7 +10,7 @@ use crate::health::Need;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
 use meterline_core::verdicts;
-use meterline_kafka::TopicDescription;
+use meterline_kafka::{AfterLeader, TopicDescription, is_replaced};
 use std::time::{Duration, Instant};
 
 /// A pointer that was written is given this long to come back before it is written again.
@@ -174,11 +174,38 @@ impl Thread {
                 self.idle.refused = None;
                 let position = self.partition.position().offset;
                 judge_bounds(position, low, high).map_err(Exit::Halted)?;
-                Err(judge_refused(refused, position, self.leader_epoch))
+                self.check_leader(refused, position)
             }
             Err(error) => {
                 let text = super::chain(&error);
                 shared.board.fails(Need::Kafka, &text, Instant::now());
+                Ok(())
+            }
+        }
+    }
+
+    /// The broker has the position and refused it: are the records before it those that were
+    /// folded? Until that is known the refusal stands: a later reload begins at the checkpoint,
+    /// which may lie before what was replaced.
+    fn check_leader(&mut self, refused: Refused, position: Offset) -> Result<(), Exit> {
+        let shared = &self.edges.shared;
+        let is_replaced = if must_ask(refused, self.leader_epoch) {
+            let place = AfterLeader {
+                topic: &shared.topic,
+                partition: self.log_partition.partition,
+                offset: position,
+                leader_epoch: self.leader_epoch,
+            };
+            is_replaced(&shared.settings.kafka, place, ANSWER)
+        } else {
+            Ok(false)
+        };
+        match is_replaced {
+            Ok(is_replaced) => Err(refusal(is_replaced, position, self.leader_epoch)),
+            Err(error) => {
+                let text = super::chain(&error);
+                shared.board.fails(Need::Kafka, &text, Instant::now());
+                self.idle.refused = Some(refused);
                 Ok(())
             }
         }
@@ -209,10 +236,14 @@ pub(super) fn judge_bounds(position: Offset, low: Offset, high: Offset) -> Resul
     Ok(())
 }
 
-/// What a position means that the broker has and refused. With a leader epoch a reset means that
-/// the records before it are not those that were folded.
-fn judge_refused(refused: Refused, position: Offset, leader_epoch: i32) -> Exit {
-    if refused == Refused::OutOfRange || leader_epoch < 0 {
+/// Whether a position that the broker has and refused may be one whose records were replaced: only
+/// with a leader epoch are those compared, and a client that could not compare them says the same.
+fn must_ask(refused: Refused, leader_epoch: i32) -> bool {
+    refused == Refused::Reset && leader_epoch >= 0
+}
+
+fn refusal(is_replaced: bool, position: Offset, leader_epoch: i32) -> Exit {
+    if !is_replaced {
         return Exit::Again(format!(
             "the broker refused position {position}, which it has"
         ));
@@ -304,19 +335,23 @@ mod tests {
     }
 
     #[test]
-    fn only_a_reset_after_a_known_leader_says_that_records_were_replaced() {
+    fn only_a_reset_after_a_known_leader_may_say_that_records_were_replaced() {
         let cases = [
             (Refused::OutOfRange, 3, false),
             (Refused::OutOfRange, -1, false),
             (Refused::Reset, -1, false),
             (Refused::Reset, 3, true),
         ];
-        for (refused, leader_epoch, halts) in cases {
-            let exit = judge_refused(refused, 7, leader_epoch);
-            let is_truncated = matches!(&exit, Exit::Halted(halt) if halt.name() == "truncated");
-            assert_eq!(is_truncated, halts, "{refused:?} {leader_epoch}: {exit:?}");
-            assert_eq!(matches!(exit, Exit::Again(_)), !halts);
+        for (refused, leader_epoch, asks) in cases {
+            assert_eq!(
+                must_ask(refused, leader_epoch),
+                asks,
+                "{refused:?} {leader_epoch}"
+            );
         }
+        assert!(matches!(refusal(false, 7, 3), Exit::Again(_)));
+        let halted = refusal(true, 7, 3);
+        assert!(matches!(&halted, Exit::Halted(halt) if halt.name() == "truncated"));
         let mut idle = Idle::new(Instant::now());
         idle.was_refused(Refused::Reset);
         idle.was_refused(Refused::OutOfRange);

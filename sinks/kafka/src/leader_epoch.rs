@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use std::ffi::CString;
 
 /// Sets the leader epoch of a position in the list; one that is not in it is left alone.
-pub(super) fn set(list: &mut TopicPartitionList, topic: &str, partition: i32, epoch: i32) {
+pub fn set_leader_epoch(list: &mut TopicPartitionList, topic: &str, partition: i32, epoch: i32) {
     let Ok(topic) = CString::new(topic) else {
         return;
     };
