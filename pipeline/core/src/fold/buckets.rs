@@ -179,6 +179,11 @@ impl Buckets {
         self.lanes.unflushed()
     }
 
+    /// Whether a day's or month's row changed since those were last taken.
+    pub(super) fn has_level_changes(&self) -> bool {
+        self.lanes.has_changes(Lane::LevelRows)
+    }
+
     /// Takes the rows that changed in a lane since they were last taken.
     pub(super) fn cut_rows(&mut self, lane: Lane) -> Vec<BucketRow> {
         let taken = self.lanes.take(lane);

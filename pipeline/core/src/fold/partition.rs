@@ -341,6 +341,12 @@ impl Partition {
         self.buckets.cut_rows(Lane::HourRows)
     }
 
+    /// Whether [`Partition::cut_level_rows`] would take any row.
+    #[must_use]
+    pub fn has_level_changes(&self) -> bool {
+        self.buckets.has_level_changes()
+    }
+
     /// Takes the day and month rows (all kinds) that changed since the last such cut.
     pub fn cut_level_rows(&mut self) -> Vec<BucketRow> {
         self.buckets.cut_rows(Lane::LevelRows)

@@ -61,7 +61,9 @@ impl Thread {
         let pace = &self.rhythm.lanes[lane as usize];
         let is_wanted = match lane {
             Lane::Levels => {
-                self.has_sealed_an_hour() && pace.is_affordable(now) || self.has_new_epoch(sent_to)
+                // Nothing to write: told at once, so that an idle partition is not always behind.
+                let is_wanted = self.has_sealed_an_hour() || !self.partition.has_level_changes();
+                is_wanted && pace.is_affordable(now) || self.has_new_epoch(sent_to)
             }
             Lane::Hours | Lane::Totals | Lane::DeadLetters => {
                 self.checkpointing.wants().is_some_and(|at| sent_to < at)

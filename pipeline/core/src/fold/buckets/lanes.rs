@@ -61,6 +61,11 @@ impl Lanes {
         std::mem::take(&mut self.changed[lane as usize])
     }
 
+    /// Whether a lane's list has anything.
+    pub(super) fn has_changes(&self, lane: Lane) -> bool {
+        !self.changed[lane as usize].is_empty()
+    }
+
     /// Length of the publishing lanes' lists together.
     pub(super) fn unflushed(&self) -> usize {
         [Lane::HourRows, Lane::LevelRows, Lane::Totals]
