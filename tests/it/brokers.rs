@@ -6,6 +6,7 @@ use crate::support::site::Site;
 use crate::support::stack::{Parts, Service, Stack};
 use crate::support::turn::Turn;
 use crate::support::wait::{SOON, until};
+use crate::support::worker::Worker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -133,10 +134,8 @@ fn records_replaced_by_an_unclean_election_halt_their_partition_by_name() {
     stack.kill_broker(2);
     stack.up_broker(3);
     wait_leader(&site, 3, &[3]);
-    assert!(
-        kafka.ends(&topic, 0).1 < folded,
-        "the election lost records"
-    );
+    let cut = kafka.ends(&topic, 0).1;
+    assert!(cut < folded, "the election lost records");
     for _ in 0..2 * MISSED {
         kafka.append(&topic, 0, &[("somebody", b"else")]);
     }
@@ -152,6 +151,36 @@ fn records_replaced_by_an_unclean_election_halt_their_partition_by_name() {
         before,
         "the halted partition writes nothing"
     );
+    go_back(&site, &worker, cut);
+}
+
+/// The exit of the halt: what the replaced records had counted is taken back, and what lies in
+/// their place is folded.
+fn go_back(site: &Site, worker: &Worker, cut: i64) {
+    let resolve = |more: &[&str]| {
+        let arguments = ["resolve", "--workers", worker.http(), "--note", "a test"];
+        site.meterline(&[&arguments, more].concat()).ok()
+    };
+    resolve(&[]).says(&[
+        "truncated",
+        "were replaced by others",
+        "nothing was changed",
+    ]);
+    resolve(&["--yes"]).says(&["restated"]);
+    until("the partition to be folded again", SOON, || {
+        let epoch = "SELECT epoch, to_offset FROM progress FINAL ORDER BY log_time DESC LIMIT 1";
+        let found = site.sql().run(epoch);
+        let mut words = found.split_whitespace();
+        let epoch = words.next().map(str::to_owned);
+        let to: i64 = words.next().and_then(|w| w.parse().ok()).unwrap_or(0);
+        let end = site.kafka().ends(&site.usage_topic(), 0).1;
+        let is_there = epoch.as_deref() == Some("1") && to >= end;
+        is_there.then_some(()).ok_or(found)
+    });
+    let strangers = format!("SELECT count() FROM dead_letters FINAL WHERE offset >= {cut}");
+    assert_eq!(site.sql().number(&strangers), 2 * MISSED as i128);
+    site.meterline(&["verify"]).ok();
+    resolve(&[]).says(&["nothing is halted"]);
 }
 
 /// Waits until a broker leads the one partition with these replicas in sync.

@@ -8,6 +8,8 @@
 //! What is refused: a verdict before an earlier one, a partition count that fell, and any exit that
 //! would let a rebuilt state replace rows that are right.
 
+mod log;
+
 use crate::control::{Adoption, Verdict, VerdictAction};
 use crate::position::{LogPartition, Offset, Stamp};
 use crate::time::LogTime;
@@ -53,7 +55,8 @@ pub struct Stored {
     /// Manifests that are complete, undisputed and on the way that the verdicts describe, newest
     /// first.
     pub usable: Vec<Stamp>,
-    /// Those of them whose last record the log does not hold any more as it was folded.
+    /// Those of them whose last record the log holds no more as it was folded, or where nobody can
+    /// tell; only asked for where a worker says that records were replaced.
     pub replaced: Vec<Stamp>,
     /// Manifests that are damaged, incomplete or disputed, each with the reason.
     pub unusable: Vec<(String, String)>,
@@ -135,10 +138,10 @@ pub fn judge(facts: &Facts) -> Option<Finding> {
     let from = facts.stored.usable.first().copied().unwrap_or(start);
     judge_partitions(facts, adoption)
         .or_else(|| judge_store(facts, adoption, from))
-        .or_else(|| judge_topic(facts))
-        .or_else(|| judge_gap(facts, from))
-        .or_else(|| judge_end(facts, start, from))
-        .or_else(|| judge_times(facts))
+        .or_else(|| log::judge_topic(facts))
+        .or_else(|| log::judge_gap(facts, from))
+        .or_else(|| log::judge_end(facts, start, from))
+        .or_else(|| log::judge_times(facts))
         .or_else(|| judge_stopped(facts, from))
         .or_else(|| judge_abandoned(facts))
         .map(|finding| check_order(finding, &facts.verdicts))
@@ -266,98 +269,6 @@ fn judge_store(facts: &Facts, adoption: &Adoption, from: Stamp) -> Option<Findin
     Some(finding(name, what, exit))
 }
 
-fn judge_topic(facts: &Facts) -> Option<Finding> {
-    (!facts.is_log_append_time).then(|| {
-        let what = "the topic does not carry the broker's append times".to_owned();
-        let exit = "set message.timestamp.type=LogAppendTime on the topic, then run this again";
-        finding("timestamp_type", what, Exit::Outside(exit.to_owned()))
-    })
-}
-
-fn judge_gap(facts: &Facts, from: Stamp) -> Option<Finding> {
-    let position = verdicts::first_record(&facts.verdicts, from);
-    let low = facts.low;
-    (position < low).then(|| {
-        let counted = taken_back(facts, from);
-        let what = format!(
-            "the log begins at {low}: {} offsets from {position} on are lost{counted}",
-            low - position
-        );
-        let exit = verdict(position, VerdictAction::ContinueAt(low));
-        finding("log_gap", what, exit)
-    })
-}
-
-/// Whether records that were folded are not in the log any more, or others are in their place.
-fn judge_end(facts: &Facts, start: Stamp, from: Stamp) -> Option<Finding> {
-    let stored = &facts.stored;
-    let position = verdicts::first_record(&facts.verdicts, from);
-    let high = facts.high;
-    let furthest = furthest(facts).max(position);
-    let is_replaced = stored.replaced.contains(&from);
-    if furthest <= high && !is_replaced {
-        return None;
-    }
-    let holds = |stamp: &&Stamp| stamp.offset <= high && !stored.replaced.contains(stamp);
-    let back_from = stored.usable.iter().find(holds).copied();
-    let back_to = match back_from {
-        Some(stamp) if is_replaced => stamp.offset,
-        None if is_replaced => start.offset,
-        _ => high,
-    };
-    let what = format!(
-        "the log ends at {high} and had been folded to {furthest}: what came from records at or \
-         behind {back_to} is taken back, and what the log holds there now is folded"
-    );
-    if back_from.is_none() && facts.low > start.offset {
-        let exit = format!("no checkpoint at or before {back_to} is left: bring an older one back");
-        return Some(finding("truncated", what, Exit::Outside(exit)));
-    }
-    let exit = verdict(back_to, VerdictAction::ContinueAt(back_to));
-    Some(finding("truncated", what, exit))
-}
-
-/// What of lost records had been counted already and no state holds.
-fn taken_back(facts: &Facts, from: Stamp) -> String {
-    let progress = facts.progress.filter(|to| to.epoch == from.epoch);
-    let counted = progress.map_or(0, |to| to.offset.saturating_sub(from.offset));
-    if counted == 0 {
-        return String::new();
-    }
-    format!(
-        "; rows hold {counted} of them and more, no checkpoint does: they are taken back to the \
-         checkpoint at {}",
-        from.offset
-    )
-}
-
-fn judge_times(facts: &Facts) -> Option<Finding> {
-    let mistimed = facts.mistimed.as_ref()?;
-    let Range { start, end } = mistimed.range;
-    let name = if mistimed.has_none {
-        "timestamp_type"
-    } else {
-        "log_time_ahead"
-    };
-    // Log time never falls; a verdict that says otherwise would only mislead whoever reads it.
-    let log_time = mistimed.log_time.max(mistimed.before);
-    let what = format!(
-        "{} records from offset {start} to {end} have {}; log time {} is used for them",
-        end - start,
-        if mistimed.has_none {
-            "no append time of the broker"
-        } else {
-            "append times ahead of this machine's clock"
-        },
-        log_time
-    );
-    let action = VerdictAction::LogTimeUntil {
-        until: end,
-        log_time,
-    };
-    Some(finding(name, what, verdict(start, action)))
-}
-
 /// A worker stopped for a reason that is not there any more, or that only it can see.
 fn judge_stopped(facts: &Facts, from: Stamp) -> Option<Finding> {
     let stopped = facts.stopped.as_ref()?;
@@ -374,12 +285,17 @@ fn judge_stopped(facts: &Facts, from: Stamp) -> Option<Finding> {
             "look at the files with `meterline checkpoint list --read`, and bring the damaged one \
              back; once one is found, this command goes back to a checkpoint without it",
         ),
-        // The log's bounds are fine, so only the broker knows where the records were replaced.
-        "truncated" => outside(
-            "records that were folded were replaced by others; give up what was folded from an \
-             older checkpoint of `meterline checkpoint list` on, with --partition and --back-to; \
-             the broker refuses one that is not old enough",
-        ),
+        // The log's bounds are fine, and the checkpoint's records are still there.
+        "truncated" => {
+            let (back_to, position) = (from.offset, stopped.position);
+            let what = format!(
+                "records between the checkpoint at {back_to} and {position} were replaced by \
+                 others: what came from them is taken back, and what the log holds there now is \
+                 folded"
+            );
+            let exit = verdict(back_to, VerdictAction::ContinueAt(back_to));
+            Some(finding(&stopped.name, what, exit))
+        }
         "log_time_ahead" => outside("it ends by itself once this machine's clock is there"),
         _ => {
             let offset = furthest(facts).min(facts.high).max(from.offset);

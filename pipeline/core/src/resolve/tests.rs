@@ -275,7 +275,7 @@ fn a_halt_whose_cause_is_gone_goes_on_in_a_new_epoch() {
     );
     check(
         |facts| facts.stopped = stopped("truncated"),
-        "truncated: outside",
+        "truncated: verdict 50 ContinueAt(50)",
     );
     check(
         |facts| facts.stopped = stopped("log_time_ahead"),

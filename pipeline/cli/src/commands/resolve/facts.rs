@@ -15,7 +15,7 @@ use meterline_core::resolve::{Facts, Mistimed, Stopped, Stored};
 use meterline_core::restate::EpochEnds;
 use meterline_core::time::{Level, LogTime, Millis};
 use meterline_core::verdicts::{self, Standing};
-use meterline_kafka::{Admin, Reader, TopicDescription};
+use meterline_kafka::{Admin, AfterLeader, Reader, TopicDescription, is_replaced};
 use meterline_schemas::rows::ProgressRow;
 use meterline_worker::{PartitionState, PartitionStatus, StatusReport};
 use std::collections::BTreeMap;
@@ -86,7 +86,11 @@ impl<'a> Scene<'a> {
             .watermarks(&self.topic.name, partition, KAFKA_TIMEOUT)?;
         let read = stopped.as_ref().is_some_and(|s| s.name == "lookup");
         let inspect = self.store.inspect(log_partition, read);
-        let stored = stored(&self.session.runtime.block_on(inspect)?, &verdicts);
+        let inspected = self.session.runtime.block_on(inspect)?;
+        let mut stored = stored(&inspected, &verdicts);
+        if stopped.as_ref().is_some_and(|s| s.name == "truncated") {
+            stored.replaced = self.replaced(partition, &inspected, &stored.usable, high)?;
+        }
         let adoption = self.view.adoption(&log_partition).cloned();
         let mut facts = Facts {
             log_partition,
@@ -118,6 +122,35 @@ impl<'a> Scene<'a> {
         Ok(rows
             .into_iter()
             .find(|row| row.partition() == log_partition))
+    }
+
+    /// Checkpoints, newest first, down to the first whose last record the brokers still hold as it
+    /// was folded. One that knows no leader epoch cannot be told from those.
+    fn replaced(
+        &self,
+        partition: u32,
+        inspected: &[Inspected],
+        usable: &[Stamp],
+        high: Offset,
+    ) -> Result<Vec<Stamp>, Failure> {
+        let mut replaced = Vec::new();
+        for stamp in usable.iter().filter(|stamp| stamp.offset <= high) {
+            let manifests = inspected.iter().filter(|one| one.stamp == *stamp);
+            let mut epochs = manifests.filter_map(|one| Some(one.manifest.as_ref()?.leader_epoch));
+            let leader_epoch = epochs.next().unwrap_or(-1);
+            let place = AfterLeader {
+                topic: &self.topic.name,
+                partition,
+                offset: stamp.offset,
+                leader_epoch,
+            };
+            let kafka = &self.session.settings.kafka;
+            if leader_epoch >= 0 && !is_replaced(kafka, place, KAFKA_TIMEOUT)? {
+                break;
+            }
+            replaced.push(*stamp);
+        }
+        Ok(replaced)
     }
 
     /// Rows and dead letters of given up histories.
