@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn what_is_no_event_of_a_tenant_is_refused_by_name() {
         let without = EVENT.replace(r#""subject":"acme","#, "");
-        let cases: [(&[(&str, &str)], Option<&str>, &str); 6] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, &'a str);
+        let cases: [Case<'_>; 6] = [
             (&[(CONTROL_HEADER, "tick")], Some(EVENT), "bad_pointer"),
             (&[("x", ""), (CONTROL_HEADER, "")], None, "bad_pointer"),
             (&[], None, "unreadable"),
