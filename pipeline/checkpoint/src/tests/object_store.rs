@@ -87,6 +87,9 @@ fn ids(count: u64) -> Vec<IdEntry> {
     (0..count).map(|n| id(HOUR, n)).collect()
 }
 
+/// What may become of a local copy.
+type Damage = fn(&Path);
+
 fn assert_has(set: &RunSet, ids: &[IdEntry]) {
     for id in ids {
         assert!(set.has_id(id.hour, id.id).expect("readable"), "{id:?}");
@@ -98,7 +101,7 @@ async fn a_checkpoint_is_loaded_with_and_without_its_copies() {
     let remote = Remote::new();
     let ids = ids(5_000);
     let published = remote.publish(ids.clone(), 100).await;
-    let damages: [(&str, fn(&Path)); 4] = [
+    let damages: [(&str, Damage); 4] = [
         ("as written", |_| ()),
         ("deleted", |path| {
             std::fs::remove_file(path).expect("deleted")
