@@ -100,7 +100,7 @@ fn schemas_that_cannot_be_read_are_refused_with_the_field() {
         text
     };
     let quantity = r#"["null",{"type":"bytes","logicalType":"decimal","precision":20,"scale":3}]"#;
-    let renamed = r#""name":"customer","aliases":["tenant"]"#;
+    let twice = r#""name":"customer","aliases":["tenant"],"type":"string"},{"name":"account","aliases":["tenant"]"#;
     let cases = [
         (
             replaced(quantity, "\"double\""),
@@ -111,8 +111,12 @@ fn schemas_that_cannot_be_read_are_refused_with_the_field() {
             "field `time`: long is not a time",
         ),
         (
-            replaced("\"name\":\"tenant\"", renamed),
+            replaced("\"name\":\"tenant\"", "\"name\":\"customer\""),
             "no field `tenant`",
+        ),
+        (
+            replaced("\"name\":\"tenant\"", twice),
+            "the fields `customer` and `account` both have the alias `tenant`",
         ),
         ("{".to_owned(), "refused: "),
     ];
@@ -135,6 +139,27 @@ fn schemas_that_cannot_be_read_are_refused_with_the_field() {
     site.meterline(&["catalog", "schema", "add", file, "--wait"])
         .ok()
         .says(&["catalog version 2 is placed in all 1 partitions"]);
+}
+
+#[test]
+fn events_of_a_producer_that_renamed_a_field_are_counted() {
+    const ID: u32 = 78;
+    let _turn = Turn::light();
+    let site = Site::new("renamed_field");
+    site.init(PARTITIONS, "load");
+    let renamed = r#""name":"customer","aliases":["tenant"]"#;
+    let text = WRITER_SCHEMA.replacen("\"name\":\"tenant\"", renamed, 1);
+    assert_ne!(text, WRITER_SCHEMA);
+    let file = site.folder().join("renamed.avsc");
+    std::fs::write(&file, text).expect("a file can be written");
+    let (file, id) = (file.to_str().expect("paths are text"), ID.to_string());
+    let add = ["catalog", "schema", "add", file, "--confluent-id", &id];
+    site.meterline(&[&add[..], &["--wait"]].concat()).ok();
+    let publisher = site.publisher();
+    let worker = site.worker("worker", &[]);
+    send_framed_known(&publisher, ID);
+    assert_exact(&site, &publisher);
+    assert!(worker.stop().success());
 }
 
 /// Arguments that add a schema from a registry.

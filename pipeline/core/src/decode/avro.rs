@@ -6,8 +6,8 @@
 //! of steps ([`plan`]); a schema that cannot become a usage event is refused there, not at the
 //! first record. Source: Apache Avro 1.12.0 specification.
 //!
-//! A fingerprint does not cover logical types, so two schemas that differ in a decimal's scale
-//! share one. Such a fingerprint names neither: guessing would be off by a power of ten. Both
+//! A fingerprint covers neither logical types nor aliases, so two schemas that differ in a decimal's
+//! scale share one. Such a fingerprint names neither: guessing would be off by a power of ten. Both
 //! stay readable by their Confluent ids, and without an id the schema is refused.
 
 use super::fault::Fault;
@@ -107,7 +107,7 @@ impl Schemas {
                 let reads_alike = matches!(same.get(), Meaning::Plan(i) if self.plans[*i] == plan);
                 if !reads_alike && writer.confluent_id.is_none() {
                     return Err(format!(
-                        "another schema with other logical types has the same fingerprint \
+                        "another schema with other logical types or aliases has the same fingerprint \
                          {fingerprint:016x}; give the record another name"
                     ));
                 }
@@ -140,7 +140,7 @@ impl Schemas {
             }
             Some(Meaning::Ambiguous) => Err(unknown(format!(
                 "several schemas of the catalog have the fingerprint {fingerprint:016x} and \
-                 differ in logical types; use the Confluent frame or another record name"
+                 differ in logical types or aliases; use the Confluent frame or another record name"
             ))),
             None => Err(unknown(format!(
                 "no schema with the fingerprint {fingerprint:016x} is in the catalog; add it \

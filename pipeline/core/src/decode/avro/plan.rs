@@ -11,9 +11,12 @@
 //! - a time may be a timestamp in milliseconds or microseconds, or a string by RFC 3339; a plain
 //!   long says no unit and is refused;
 //! - every branch of a union must be readable: better a refused schema than dead letters later;
-//! - the record's own name does not matter.
+//! - the record's own name does not matter;
+//! - a field that the writer renamed is known by its alias ([`called`]).
 
 use super::schema::{Field, Kind, Logical, Node, NodeId, Schema};
+
+mod called;
 
 /// A compiled writer schema.
 #[derive(PartialEq, Eq, Debug)]
@@ -77,7 +80,7 @@ pub(super) enum TextMap {
 
 impl Plan {
     /// Compiles a writer schema.
-    pub(super) fn new(schema: Schema) -> Result<Self, String> {
+    pub(super) fn new(mut schema: Schema) -> Result<Self, String> {
         let root = schema.node(schema.root());
         let Kind::Record { fields, .. } = &root.kind else {
             return Err(format!(
@@ -85,18 +88,21 @@ impl Plan {
                 root.kind.type_name()
             ));
         };
+        let called = called::fields(fields)?;
         for needed in ["id", "source", "type", "tenant", "time"] {
-            if !fields.iter().any(|field| field.name == needed) {
+            if !called.contains(&Some(needed)) {
                 return Err(format!(
                     "the record has no field `{needed}`, which UsageEvent needs"
                 ));
             }
         }
-        let steps: Result<_, _> = fields.iter().map(|field| step(&schema, field)).collect();
-        Ok(Self {
-            steps: steps?,
-            schema,
-        })
+        let steps = fields.iter().zip(called);
+        let steps: Result<_, _> = steps
+            .map(|(field, called)| step(&schema, field, called))
+            .collect();
+        let steps = steps?;
+        schema.forget_aliases();
+        Ok(Self { steps, schema })
     }
 }
 
@@ -116,19 +122,27 @@ impl Step {
     }
 }
 
-fn step(schema: &Schema, field: &Field) -> Result<Step, String> {
+/// The step for a field of the writer that `UsageEvent` calls so.
+fn step(schema: &Schema, field: &Field, called: Option<&str>) -> Result<Step, String> {
     let id = field.node;
-    let step = match field.name.as_str() {
-        "id" => one_of(schema, id, text).map(Step::Id),
-        "source" => one_of(schema, id, text).map(Step::Source),
-        "type" => one_of(schema, id, text).map(Step::Kind),
-        "tenant" => one_of(schema, id, text).map(Step::Tenant),
-        "time" => one_of(schema, id, time).map(Step::Time),
-        "quantity" => one_of(schema, id, number).map(Step::Quantity),
-        "properties" => one_of(schema, id, |node| text_map(schema, node)).map(Step::Properties),
+    let step = match called {
+        Some("id") => one_of(schema, id, text).map(Step::Id),
+        Some("source") => one_of(schema, id, text).map(Step::Source),
+        Some("type") => one_of(schema, id, text).map(Step::Kind),
+        Some("tenant") => one_of(schema, id, text).map(Step::Tenant),
+        Some("time") => one_of(schema, id, time).map(Step::Time),
+        Some("quantity") => one_of(schema, id, number).map(Step::Quantity),
+        Some("properties") => {
+            one_of(schema, id, |node| text_map(schema, node)).map(Step::Properties)
+        }
         _ => Ok(Step::Skip(id)),
     };
-    step.map_err(|reason| format!("field `{}`: {reason}", field.name))
+    step.map_err(|reason| match called {
+        Some(called) if called != field.name => {
+            format!("field `{}`, by its alias `{called}`: {reason}", field.name)
+        }
+        _ => format!("field `{}`: {reason}", field.name),
+    })
 }
 
 fn one_of<T>(

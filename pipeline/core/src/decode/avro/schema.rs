@@ -53,6 +53,8 @@ pub(super) enum Kind {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Field {
     pub(super) name: String,
+    /// What the writer says that the field was once called.
+    pub(super) aliases: Vec<String>,
     pub(super) node: NodeId,
 }
 
@@ -79,6 +81,15 @@ impl Schema {
 
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Forgets the aliases of all fields, so that schemas that read alike are equal.
+    pub(super) fn forget_aliases(&mut self) {
+        for node in &mut self.nodes {
+            if let Kind::Record { fields, .. } = &mut node.kind {
+                fields.iter_mut().for_each(|field| field.aliases.clear());
+            }
+        }
     }
 }
 
@@ -255,6 +266,8 @@ impl Parser {
             .map_err(|reason| format!("field `{name}`: {reason}"))?;
         Ok(Field {
             name: name.to_owned(),
+            aliases: name::aliases(json)
+                .ok_or_else(|| format!("the aliases of the field `{name}` are no list of names"))?,
             node,
         })
     }

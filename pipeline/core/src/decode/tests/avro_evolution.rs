@@ -1,11 +1,12 @@
 //! Schema evolution: how a producer may change its schema, in both Avro forms.
 //!
 //! The rules are those of the specification's schema resolution with `UsageEvent` as the reader's
-//! schema. A writer's aliases are not among them: they are the reader's to give, and `UsageEvent`
-//! has none, so a renamed field is another field.
+//! schema, and one more: a writer's alias says what a renamed field was called.
 
 use super::super::fingerprint;
 use super::{decoder_of, record, shown};
+
+mod aliases;
 
 /// A field of the writer: its declaration, and one value of it.
 type Field = (&'static str, &'static [u8]);
@@ -40,6 +41,7 @@ const RENAMED: Field = (
     r#"{"name":"customer","aliases":["tenant"],"type":"string"}"#,
     b"\x08acme",
 );
+const RENAMED_UNSAID: Field = (r#"{"name":"customer","type":"string"}"#, b"\x08acme");
 
 const WITHOUT: &str = "e1|s|t|acme|1970-01-01T00:00:00.000000Z|-|";
 const WITH_THREE: &str = "e1|s|t|acme|1970-01-01T00:00:00.000000Z|3|";
@@ -71,7 +73,7 @@ fn read(name: &str, fields: &[Field]) -> Result<String, String> {
 
 #[test]
 fn producers_may_change_their_schemas_in_the_ways_that_keep_events_readable() {
-    let cases: [(&str, &str, &[Field], &str); 9] = [
+    let cases: [(&str, &str, &[Field], &str); 10] = [
         (
             "as it was",
             "Use",
@@ -121,6 +123,12 @@ fn producers_may_change_their_schemas_in_the_ways_that_keep_events_readable() {
             WITH_PROPERTY,
         ),
         (
+            "a renamed field",
+            "Use",
+            &[ID, SOURCE, KIND, RENAMED, TIME, INT],
+            WITH_THREE,
+        ),
+        (
             "one of ours left out",
             "Use",
             &[ID, SOURCE, KIND, TENANT, TIME],
@@ -137,7 +145,10 @@ fn changes_that_make_events_unreadable_are_refused_with_the_field() {
     let float: Field = (r#"{"name":"quantity","type":"float"}"#, b"\x00\x00\x00\x00");
     let bare: Field = (r#"{"name":"time","type":"long"}"#, b"\x00");
     let cases: [(&[Field], &str); 4] = [
-        (&[ID, SOURCE, KIND, RENAMED, TIME, INT], "no field `tenant`"),
+        (
+            &[ID, SOURCE, KIND, RENAMED_UNSAID, TIME, INT],
+            "no field `tenant`",
+        ),
         (&[ID, SOURCE, KIND, TENANT, INT], "no field `time`"),
         (
             &[ID, SOURCE, KIND, TENANT, TIME, float],

@@ -201,7 +201,7 @@ fn one_fingerprint_with_two_meanings_is_never_guessed() {
         renamed(name).replace("\"scale\": 9", &format!("\"scale\": {scale}"))
     };
     let refused = |schemas: &[_]| Decoder::new(schemas).expect_err("refused");
-    let reason = "another schema with other logical types has the same fingerprint";
+    let reason = "another schema with other logical types or aliases has the same fingerprint";
     let without_id = refused(&[
         writer(Some(1), &scaled("U", 2)),
         writer(None, &scaled("U", 3)),

@@ -34,6 +34,18 @@ pub(super) fn namespace_of(full: &str) -> &str {
     full.rsplit_once('.').map_or("", |(namespace, _)| namespace)
 }
 
+/// The aliases of a field: none where it says nothing of them, `None` where they are no names.
+pub(super) fn aliases(field: &Value) -> Option<Vec<String>> {
+    let Some(aliases) = field.get("aliases") else {
+        return Some(Vec::new());
+    };
+    let names = aliases.as_array()?.iter().map(|alias| {
+        let name = alias.as_str()?;
+        check_simple(name).ok().map(|()| name.to_owned())
+    });
+    names.collect()
+}
+
 /// Checks a name without dots: `[A-Za-z_][A-Za-z0-9_]*`.
 pub(super) fn check_simple(name: &str) -> Result<(), String> {
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
