@@ -10,18 +10,17 @@ use crate::delivery::Books;
 use crate::encode::Record;
 use crate::error::{ConnectError, EmitError, Undelivered};
 use crate::id::NewIds;
-use crate::sender::{Sender, Stop};
+use crate::sender::Sender;
 use crate::settings::{Builder, WhenFull};
+use crate::stop::{Stop, end_of};
 use crate::usage::Usage;
 use rdkafka::config::ClientConfig;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{JoinHandle, Thread};
+use std::sync::{Arc, Mutex};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long closing waits for callers that are between taking room and pushing their event.
-const GIVE_UP: Duration = Duration::from_secs(3);
-/// How often it looks for them.
+/// How often closing looks for callers that are between taking room and pushing their event.
 const LATE_PUSH: Duration = Duration::from_millis(1);
 
 /// Emits usage events. Cheap to clone; all clones share one buffer and one connection.
@@ -45,7 +44,6 @@ struct Shared {
     is_closed: AtomicBool,
     stop: Arc<Stop>,
     thread: Thread,
-    handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -58,6 +56,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Client {
+    /// How long [`Client::close`] may take beyond its timeout, to give up what is not delivered and
+    /// report it. A report that takes longer is not waited for.
+    pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
     /// Begins a client for these brokers (`host:port`, separated by commas); `source` says who
     /// produces its events (CloudEvents `source`), for example `//gateway`.
     pub fn builder(brokers: impl Into<String>, source: impl Into<String>) -> Builder {
@@ -85,9 +87,13 @@ impl Client {
         .map_err(|source| ConnectError::Producer {
             source: Box::new(source),
         })?;
+        let ending = Arc::clone(&stop);
         let handle = std::thread::Builder::new()
             .name("usage-events".to_owned())
-            .spawn(move || thread.run())
+            .spawn(move || {
+                let _ending = ending.ending();
+                thread.run();
+            })
             .map_err(|source| ConnectError::Thread { source })?;
         let shared = Shared {
             books,
@@ -98,7 +104,6 @@ impl Client {
             is_closed: AtomicBool::new(false),
             stop,
             thread: handle.thread().clone(),
-            handle: Mutex::new(Some(handle)),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -147,11 +152,14 @@ impl Client {
     }
 
     /// Takes no more events, waits until all are delivered, at most this long, and gives the rest
-    /// up: it is counted as failed, and reported.
+    /// up: it is counted as failed, and reported, within [`Client::CLOSE_GRACE`] more.
+    ///
+    /// Of several calls, the one whose time is over first gives up for all.
     ///
     /// # Errors
-    /// Events have failed since the client was made. They may be in the log nevertheless; emitting
-    /// them again under the same id and time is safe.
+    /// Events have failed since the client was made, or are pending because their reports were not
+    /// done in time. They may be in the log nevertheless; emitting them again under the same id
+    /// and time is safe.
     pub fn close(&self, timeout: Duration) -> Result<Counters, Undelivered> {
         self.shared.close(timeout);
         self.judged(timeout)
@@ -216,21 +224,18 @@ impl Shared {
 
     fn close(&self, timeout: Duration) {
         self.is_closed.store(true, Ordering::SeqCst);
-        self.stop.order(Instant::now() + timeout);
+        let deadline = end_of(timeout);
+        self.stop.order(deadline);
         self.thread.unpark();
         // The last clone may be dropped by a report, on the thread that would be waited for.
         if std::thread::current().id() == self.thread.id() {
             return;
         }
-        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = handle.take()
-            && handle.join().is_err()
-        {
-            tracing::error!("the thread that sends usage events panicked");
-        }
+        let end = deadline + Client::CLOSE_GRACE;
+        self.stop.wait_ended(end);
         // A caller that had taken room when the client was closed may push its event only now.
-        let deadline = Instant::now() + GIVE_UP;
-        while !self.books.buffer.is_empty() && Instant::now() < deadline {
+        let end = end.min(Instant::now() + Client::CLOSE_GRACE);
+        while !self.books.buffer.is_empty() && Instant::now() < end {
             for record in self.rest.try_iter() {
                 self.books.give_up(&record);
             }

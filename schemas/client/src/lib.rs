@@ -53,6 +53,7 @@ mod quantity;
 pub mod recorders;
 mod sender;
 mod settings;
+mod stop;
 mod usage;
 
 pub use bounds::PROPERTIES_MAX;

@@ -8,14 +8,14 @@
 
 use crate::delivery::{Books, Context, Failed};
 use crate::encode::Record;
+use crate::stop::Stop;
 use crossbeam_channel::Receiver;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an event waits at most before it is looked for, and reports before they are.
@@ -26,8 +26,9 @@ const ROUND: usize = 4_096;
 const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 /// Least time between two lines about lost events.
 const LOSS_REPORT_PAUSE: Duration = Duration::from_secs(10);
-/// How long the client library may take to hand back what was given up.
-const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the client library may take to hand back what was given up; less than a closing
+/// caller waits for it.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Producer = BaseProducer<Context>;
 
@@ -44,29 +45,6 @@ pub(crate) struct Sender {
     replaced: Instant,
     loss_reported: Instant,
     lost: u64,
-}
-
-/// The order to end.
-#[derive(Debug, Default)]
-pub(crate) struct Stop {
-    is_ordered: AtomicBool,
-    /// When what is not delivered is given up.
-    deadline: Mutex<Option<Instant>>,
-}
-
-impl Stop {
-    pub(crate) fn order(&self, deadline: Instant) {
-        let mut held = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get_or_insert(deadline);
-        self.is_ordered.store(true, Ordering::SeqCst);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        if !self.is_ordered.load(Ordering::SeqCst) {
-            return None;
-        }
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Sender {
@@ -161,7 +139,12 @@ impl Sender {
         self.replaced = Instant::now();
         tracing::warn!(%code, reason, "the kafka producer of usage events failed; making another");
         // Purging waits for no broker: every record comes back, to be sent again.
-        self.purge(Instant::now() + PURGE_TIMEOUT);
+        let end = Instant::now() + PURGE_TIMEOUT;
+        self.purge(
+            self.stop
+                .deadline()
+                .map_or(end, |deadline| deadline.min(end)),
+        );
         match self
             .config
             .create_with_context(Context(Arc::clone(&self.books)))

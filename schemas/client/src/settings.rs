@@ -147,7 +147,8 @@ impl Builder {
         self
     }
 
-    /// How long dropping the last handle waits for events in flight. Default 5 seconds.
+    /// How long dropping the last handle waits for events in flight, as [`Client::close`] does.
+    /// Default 5 seconds.
     pub fn drop_timeout(mut self, timeout: Duration) -> Self {
         self.drop_timeout = timeout;
         self

@@ -7,9 +7,20 @@ use std::time::{Duration, Instant};
 /// Room for so many events.
 const ROOM: u64 = 1_000;
 const BYTES: u64 = 8 << 20;
+/// How long closing may wait, where it is to give up.
+const WAIT: Duration = Duration::from_millis(100);
+/// What a busy machine may add to a call that does not wait.
+const SCHEDULER: Duration = Duration::from_millis(500);
 
 fn usage(n: u64) -> Usage<'static> {
     Usage::new("api.call", "acme").id(format!("{n:06}"))
+}
+
+/// What a call gives, and how long it took.
+fn timed<T>(call: impl FnOnce() -> T) -> (Duration, T) {
+    let started = Instant::now();
+    let given = call();
+    (started.elapsed(), given)
 }
 
 /// The longest call of so many.
@@ -100,19 +111,82 @@ fn closing_gives_up_at_its_deadline_and_reports_every_event() {
     let client = builder.connect().expect("a client");
     cluster.take_down();
     emit_many(&client, 100, |_, emitted| emitted.expect("there is room"));
-    let started = Instant::now();
-    let undelivered = client
-        .close(Duration::from_millis(100))
-        .expect_err("nobody answers");
+    let (took, closed) = timed(|| client.close(WAIT));
     assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
+        (WAIT..WAIT + Client::CLOSE_GRACE).contains(&took),
+        "{took:?}"
     );
+    let undelivered = closed.expect_err("nobody answers");
     let counters = undelivered.counters;
     assert_eq!((counters.failed, counters.pending), (100, 0));
     let failed: Vec<_> = (0..100).map(|n| (format!("{n:06}"), false)).collect();
     assert_eq!(reports.sorted(), failed);
+}
+
+/// Whoever has less time decides: a service that has to stop now does not wait for another's minute.
+#[test]
+fn a_second_close_shortens_the_first() {
+    let cluster = Cluster::new();
+    let client = cluster.client();
+    cluster.take_down();
+    emit_many(&client, 100, |_, emitted| emitted.expect("there is room"));
+    // A probe is refused for its empty tenant before, and for the closed client after.
+    let probe = || client.try_emit(Usage::new("api.call", ""));
+    let patient = client.clone();
+    let first = std::thread::spawn(move || patient.close(Duration::MAX));
+    until("the first", || probe() == Err(EmitError::Closed));
+    let (took, second) = timed(|| client.close(WAIT));
+    assert!(
+        (WAIT..WAIT + Client::CLOSE_GRACE).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(second.expect_err("nobody answers").counters.failed, 100);
+    let first = first.join().expect("it does not panic");
+    assert_eq!(first.expect_err("it gave up too").counters.failed, 100);
+}
+
+#[test]
+fn closing_does_not_wait_for_a_report_that_hangs() {
+    let cluster = Cluster::new();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let builder = cluster.builder().on_delivery(move |_| {
+        // Ends with an error once the other half is dropped.
+        let _ = held.lock().expect("nobody panics").recv();
+    });
+    let client = builder.connect().expect("a client");
+    emit_many(&client, 2, |_, emitted| emitted.expect("there is room"));
+    until("the first report", || client.counters().delivered == 1);
+    let (took, closed) = timed(|| client.close(WAIT));
+    let end = WAIT + Client::CLOSE_GRACE;
+    assert!((end..end + SCHEDULER).contains(&took), "{took:?}");
+    let undelivered = closed.expect_err("the other is not reported");
+    assert_eq!(undelivered.counters.pending, 1);
+    drop(release);
+    // The other was delivered or given up, by when it was sent.
+    let closed = client.close(SOON);
+    assert_eq!(client.counters().pending, 0, "{closed:?}");
+}
+
+#[test]
+fn a_caller_may_wait_for_ever() {
+    let cluster = Cluster::new();
+    let builder = cluster.builder().buffer(1, BYTES);
+    let builder = builder.when_full(WhenFull::Wait(Duration::MAX));
+    let client = builder
+        .drop_timeout(Duration::MAX)
+        .connect()
+        .expect("a client");
+    cluster.take_down();
+    client.emit(usage(0)).expect("there is room");
+    assert_eq!(client.try_emit(usage(1)), Err(EmitError::Full));
+    let waiting = client.clone();
+    let emitted = std::thread::spawn(move || waiting.emit(usage(1)));
+    cluster.bring_up();
+    emitted.join().expect("no panic").expect("room came");
+    let flushed = client.flush(Duration::MAX).expect("both arrive");
+    assert_eq!(flushed.delivered, 2);
+    client.close(Duration::MAX).expect("both have arrived");
 }
 
 #[test]
