@@ -124,3 +124,16 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_in_the_manual() {
+        let manual = include_str!("../README.md");
+        for (name, _) in Counters::default().metrics() {
+            assert!(manual.contains(&format!("| `{name}`")), "{name}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use meterline_client::http::{Counts, MeterLayer};
 use meterline_client::{Client, Quantity};
 use std::convert::Infallible;
+use std::time::{Duration, Instant};
 use tower::{Layer, ServiceExt, service_fn};
 
 const CHUNK: &[u8] = b"0123456789";
@@ -101,14 +102,48 @@ fn line(seen: Seen) -> String {
         ("api.request", Some("1"))
     );
     let mut properties = seen.properties;
-    let taken = properties.remove("response_ms").expect("the time taken");
-    let taken = Quantity::parse(&taken).expect("an exact number");
-    assert!(
-        !taken.is_negative() && taken.raw() % 1_000_000 == 0,
-        "microseconds: {taken}"
-    );
+    response_time(&properties.remove("response_ms").expect("the time taken"));
     let pairs = properties.iter().map(|(k, v)| format!(" {k}={v}"));
     format!("{}{}", seen.id, pairs.collect::<String>())
+}
+
+/// Milliseconds, exact to the microsecond.
+fn response_time(milliseconds: &str) -> Duration {
+    let taken = Quantity::parse(milliseconds).expect("an exact number");
+    let (micros, rest) = (taken.raw() / 1_000_000, taken.raw() % 1_000_000);
+    assert_eq!(rest, 0, "whole microseconds: {taken}");
+    Duration::from_micros(u64::try_from(micros).expect("not negative"))
+}
+
+/// The service takes its time twice: before its response begins, and before its body ends.
+#[test]
+fn the_time_taken_is_from_the_request_to_the_end_of_the_response() {
+    const HEAD: Duration = Duration::from_millis(30);
+    const BODY: Duration = Duration::from_millis(40);
+    let cluster = Cluster::new();
+    let client = cluster.client();
+    let service = service_fn(|_: Request<_>| async {
+        tokio::time::sleep(HEAD).await;
+        let frame = futures::stream::once(Box::pin(async {
+            tokio::time::sleep(BODY).await;
+            Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(CHUNK)))
+        }));
+        Ok::<_, Infallible>(http::Response::new(http_body_util::StreamBody::new(frame)))
+    });
+    let layer = layer(&client, Counts::Completed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let started = Instant::now();
+    runtime.expect("a runtime").block_on(async {
+        let response = layer.layer(service).oneshot(request("GET", "/slow", ""));
+        let body = response.await.expect("a response").into_body();
+        body.collect().await.expect("a whole body");
+    });
+    let longest = started.elapsed();
+    client.close(SOON).expect("it is delivered");
+    let taken = response_time(&cluster.read(1).remove(0).properties["response_ms"]);
+    assert!((HEAD + BODY..=longest).contains(&taken), "{taken:?}");
 }
 
 #[test]
@@ -192,7 +227,7 @@ fn a_cancelled_request_is_counted_by_choice() {
             .build();
         runtime.expect("a runtime").block_on(async {
             let response = app.oneshot(request("GET", "/never", ""));
-            let timeout = std::time::Duration::from_millis(20);
+            let timeout = Duration::from_millis(20);
             tokio::time::timeout(timeout, response)
                 .await
                 .expect_err("it never answers");
