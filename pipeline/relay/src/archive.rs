@@ -107,10 +107,7 @@ impl Archive {
             }
         };
         let catalog = view.catalog_version(version).ok_or_else(|| {
-            Failure::again(
-                "control log",
-                format!("there is no catalog version {version}"),
-            )
+            Failure::again("catalog", format!("there is no catalog version {version}"))
         })?;
         Ok(Opening {
             place: Place {
@@ -197,7 +194,7 @@ struct Opening {
 fn first_catalog(view: &View, log_partition: LogPartition, low: Offset) -> Result<u32, Failure> {
     let adoption = view.adoption(&log_partition).ok_or_else(|| {
         let text = "it is not adopted yet: apply a catalog and run the rollup stage";
-        Failure::again("control log", text)
+        Failure::again("catalog", text)
     })?;
     if low <= adoption.first_offset {
         return Ok(adoption.catalog_version);
@@ -209,7 +206,7 @@ fn newest_catalog(view: &View) -> Result<u32, Failure> {
     let newest = view.catalog().map(|decision| decision.version);
     newest.ok_or_else(|| {
         Failure::again(
-            "control log",
+            "catalog",
             "there is no catalog: run `meterline catalog apply`",
         )
     })

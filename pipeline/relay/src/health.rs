@@ -47,6 +47,8 @@ pub struct RelayStatus {
 struct Entry {
     status: RelayPartition,
     moved_at: Instant,
+    /// What the partition waits for, and since when.
+    need: Option<(&'static str, Instant)>,
 }
 
 #[derive(Debug)]
@@ -123,27 +125,61 @@ impl Health {
         entry.or_insert_with(|| (now, String::new())).1 = why.to_owned();
     }
 
+    /// The partition was given to this process.
+    pub(crate) fn enters(&self, partition: u32, now: Instant) {
+        self.change(partition, now, |entry| {
+            entry.status.waits_for = Some("just assigned".to_owned());
+        });
+    }
+
     /// The partition is owned here, and not read yet for this reason.
-    pub(crate) fn waits(&self, partition: u32, why: &str, now: Instant) {
-        self.change(partition, now, |status| {
-            status.waits_for = Some(why.to_owned());
+    pub(crate) fn waits(&self, partition: u32, need: &'static str, why: &str, now: Instant) {
+        self.change(partition, now, |entry| {
+            entry.status.waits_for = Some(why.to_owned());
+            entry.need = match entry.need {
+                Some((before, since)) if before == need => Some((need, since)),
+                _ => Some((need, now)),
+            };
         });
     }
 
     /// The partition is delivered up to here.
     pub(crate) fn reaches(&self, partition: u32, position: u64, now: Instant) {
-        self.change(partition, now, |status| {
-            status.waits_for = None;
-            status.position = position;
+        self.change(partition, now, |entry| {
+            entry.status.waits_for = None;
+            entry.status.position = position;
+            entry.need = None;
         });
     }
 
     /// The brokers said where the log ends.
     pub(crate) fn log_ends(&self, partition: u32, end: u64, now: Instant) {
-        self.change(partition, now, |status| status.log_end = end);
+        self.change(partition, now, |entry| entry.status.log_end = end);
     }
 
-    fn change(&self, partition: u32, now: Instant, change: impl FnOnce(&mut RelayPartition)) {
+    /// Up to where the partition is delivered; `None` where it is not owned or not read.
+    pub(crate) fn position(&self, partition: u32) -> Option<u64> {
+        let inner = self.lock();
+        let status = inner.partitions.get(&partition).map(|entry| &entry.status);
+        let read = status.filter(|status| status.waits_for.is_none());
+        read.map(|status| status.position)
+    }
+
+    /// What the stage needs and does not get, and for how long; one of them may come repeatedly.
+    #[must_use]
+    pub fn failing(&self, now: Instant) -> Vec<(&'static str, Duration)> {
+        let inner = self.lock();
+        let failing = inner
+            .failing
+            .iter()
+            .map(|(need, (since, _))| (*need, *since));
+        let waiting = inner.partitions.values().filter_map(|entry| entry.need);
+        let all = failing.chain(waiting);
+        all.map(|(need, since)| (need, now.saturating_duration_since(since)))
+            .collect()
+    }
+
+    fn change(&self, partition: u32, now: Instant, change: impl FnOnce(&mut Entry)) {
         let mut inner = self.lock();
         let entry = inner.partitions.entry(partition).or_insert_with(|| Entry {
             status: RelayPartition {
@@ -151,9 +187,10 @@ impl Health {
                 ..RelayPartition::default()
             },
             moved_at: now,
+            need: None,
         });
         let before = entry.status.clone();
-        change(&mut entry.status);
+        change(entry);
         let had_lag = before.log_end > before.position;
         // Lag that has just begun is as old as this report.
         if entry.status.position != before.position || !had_lag {
@@ -257,11 +294,15 @@ mod tests {
         let health = Health::new("rekey", "g", "usage.incoming", 30 * SECOND, start);
         assert_eq!(health.problems(start), ["rekey: starting"]);
         health.phase(None);
-        health.waits(3, "no catalog", start);
+        health.waits(3, "catalog", "no catalog", start);
         assert_eq!(
             health.problems(start),
             ["rekey: partition 3 is not read: no catalog"]
         );
+        health.waits(3, "catalog", "no catalog yet", start + SECOND);
+        assert_eq!(health.failing(start + SECOND), [("catalog", SECOND)]);
+        health.reaches(3, 0, start + SECOND);
+        assert_eq!(health.failing(start + SECOND), []);
         health.leaves(3);
         health.fails("clickhouse", "refused", start);
         assert_eq!(health.problems(start), [""; 0]);

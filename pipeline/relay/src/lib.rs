@@ -22,6 +22,8 @@ mod testing;
 
 pub use error::RelayError;
 pub use health::{Health, RelayPartition, RelayStatus};
+#[doc(hidden)]
+pub use metrics::seen as metrics_seen;
 pub use rekey::SOURCE_HEADER;
 pub use settings::{Connections, SettingsError, StageSettings};
 

@@ -21,6 +21,7 @@ use crate::settings::{Connections, StageSettings};
 use crate::sink::{Failure, Sink};
 use context::Context;
 use meterline_core::position::{Offset, TopicId};
+use meterline_core::time::LogTime;
 use meterline_kafka::{Admin, Backoff};
 use rdkafka::consumer::Consumer as _;
 use std::collections::BTreeMap;
@@ -53,8 +54,17 @@ enum Slot {
         /// Since when its log ends before its saved position.
         short_since: Option<Instant>,
     },
-    /// Read; the next record to take.
-    Reading(Offset),
+    /// Read.
+    Reading(Reading),
+}
+
+/// How far a partition is read.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// The next record to take.
+    next: Offset,
+    /// Append time of the last record that was taken.
+    log_time: Option<LogTime>,
 }
 
 impl Slot {
@@ -157,7 +167,9 @@ impl<'a, S: Sink> Reader<'a, S> {
         }
         let until = Instant::now() + pause;
         while Instant::now() < until {
-            health.beat(Instant::now());
+            self.stage.health.beat(Instant::now());
+            // How far behind the stage is matters most while it cannot deliver.
+            self.ask_for_ends_if_due(Instant::now());
             if self.is_stopping() {
                 let grace = self.stage.settings.stop_timeout;
                 let give_up = *self.give_up.get_or_insert_with(|| Instant::now() + grace);

@@ -108,7 +108,7 @@ impl Rekey {
         let view = view.map_err(|error| Failure::of("control log", &error))?;
         let newest = view.catalog().ok_or_else(|| {
             Failure::again(
-                "control log",
+                "catalog",
                 "there is no catalog: run `meterline catalog apply`",
             )
         })?;

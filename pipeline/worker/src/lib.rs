@@ -69,12 +69,13 @@ pub async fn run(
         return Err(RunError::NoStage);
     }
     let (relays, sides) = stages::relays(&settings, stages)?;
+    let rolls_up = stages.contains(&Stage::Rollup);
     let shared = Arc::new(Shared {
-        rolls_up: stages.contains(&Stage::Rollup),
+        rolls_up,
         relays: sides,
         topic: settings.kafka.topics().usage_events(),
         board: Board::new(settings.rollup.progress_timeout, Instant::now()),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(rolls_up),
         settings,
     });
     let server = match shared.settings.http_listen {

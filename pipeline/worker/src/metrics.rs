@@ -5,7 +5,8 @@
 //! about once a second, at flushes and once per batch, never per record. Labels are bounded sets:
 //! partitions, names of reasons, lanes and needs; never a tenant, a topic of events or an address.
 //! A partition that leaves takes its gauges with it, so that nobody alerts on a partition that
-//! another process runs.
+//! another process runs. A stage's metrics are served where that stage runs, and nowhere else, so
+//! that their absence says that nobody runs it.
 
 mod client;
 mod labels;
@@ -49,8 +50,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// All metrics, at zero.
-    pub(crate) fn new() -> Self {
+    /// All metrics, at zero; those of the rollup stage only where it runs.
+    pub(crate) fn new(rolls_up: bool) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             partitions: PartitionMetrics::default(),
@@ -61,6 +62,9 @@ impl Metrics {
             states: Family::default(),
         };
         metrics.register();
+        if rolls_up {
+            metrics.register_rollup();
+        }
         metrics
     }
 
@@ -73,6 +77,10 @@ impl Metrics {
         meterline.register("ready", help, self.ready.clone());
         let help = "Since when something that the process needs does not work, 0 where it does";
         meterline.register_with_unit("need_failing", help, Unit::Seconds, self.failing.clone());
+    }
+
+    fn register_rollup(&mut self) {
+        let meterline = self.registry.sub_registry_with_prefix("meterline");
         let rollup = meterline.sub_registry_with_prefix("rollup");
         let help = "Partitions that the process owns, by what they do";
         rollup.register("partitions", help, self.states.clone());
@@ -103,13 +111,21 @@ impl Metrics {
         self.client.leave(partition);
     }
 
-    /// The text that Prometheus scrapes, with what the board knows at this moment.
-    pub(crate) fn scrape(&self, board: &Board, is_ready: bool, now: Instant) -> String {
+    /// The text that Prometheus scrapes, with what the board knows at this moment, and with what
+    /// other stages of the process need and do not get.
+    pub(crate) fn scrape(
+        &self,
+        board: &Board,
+        others: &[(Need, Duration)],
+        is_ready: bool,
+        now: Instant,
+    ) -> String {
         self.ready.set(i64::from(is_ready));
-        let failing = board.failing(now);
+        let mut failing = board.failing(now);
+        failing.extend(others);
         for need in Need::ALL {
-            let since = failing.iter().find(|(failing, _)| *failing == need);
-            let seconds = since.map_or(Duration::ZERO, |(_, since)| *since);
+            let since = failing.iter().filter(|(failing, _)| *failing == need);
+            let seconds = since.map(|(_, since)| *since).max().unwrap_or_default();
             let need = need.label();
             let gauge = self.failing.get_or_create(&OfNeed { need });
             gauge.set(seconds.as_secs_f64());

@@ -4,6 +4,7 @@
 //! that does half of its work would look healthy to whoever counts processes.
 
 use crate::RunError;
+use crate::health::Need;
 use crate::rollup;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -95,13 +96,51 @@ pub(crate) async fn run(
 /// The text that Prometheus scrapes: the metrics of all stages that run here.
 pub(crate) fn scrape(shared: &Shared, now: Instant) -> String {
     let is_ready = shared.problems(now).is_empty();
-    let mut text = shared.metrics.scrape(&shared.board, is_ready, now);
+    let failing = shared.relays.iter().flat_map(|r| r.health.failing(now));
+    let failing = failing.filter_map(|(need, since)| Some((need_of(need)?, since)));
+    let failing: Vec<_> = failing.collect();
+    let text = shared
+        .metrics
+        .scrape(&shared.board, &failing, is_ready, now);
+    with_registries(text, shared.relays.iter().map(|relay| &relay.registry))
+}
+
+/// The text with what other registries hold.
+pub(crate) fn with_registries<'a>(
+    mut text: String,
+    registries: impl Iterator<Item = &'a Registry>,
+) -> String {
+    const WHOLE: &str = "a String takes all that is written to it";
     let length = text.strip_suffix(END).map_or(text.len(), str::len);
     text.truncate(length);
-    const WHOLE: &str = "a String takes all that is written to it";
-    for relay in &shared.relays {
-        encode_registry(&mut text, &relay.registry).expect(WHOLE);
+    for registry in registries {
+        encode_registry(&mut text, registry).expect(WHOLE);
     }
     encode_eof(&mut text).expect(WHOLE);
     text
+}
+
+/// What a stage without state calls a need, as the process calls it; `None` for what no system
+/// outside of the process can mend, such as a catalog that nobody has applied.
+fn need_of(name: &str) -> Option<Need> {
+    match name {
+        "kafka" | "log ends" => Some(Need::Kafka),
+        "clickhouse" => Some(Need::ClickHouse),
+        "control log" => Some(Need::Control),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_of_stages_without_state_have_the_names_of_the_process() {
+        let label = |name| need_of(name).map(Need::label);
+        assert_eq!(label("log ends"), Some("kafka"));
+        assert_eq!(label("clickhouse"), Some("clickhouse"));
+        assert_eq!(label("control log"), Some("control"));
+        assert_eq!(label("catalog"), None);
+    }
 }

@@ -84,10 +84,10 @@ impl<S: Sink> Reader<'_, S> {
         ) else {
             return;
         };
-        if let Some(Slot::Reading(next)) = self.slots.get_mut(&partition)
-            && offset > *next
+        if let Some(Slot::Reading(reading)) = self.slots.get_mut(&partition)
+            && offset > reading.next
         {
-            *next = offset;
+            reading.next = offset;
             let log_partition = LogPartition {
                 topic_id,
                 partition,
@@ -208,10 +208,10 @@ fn take<S: Sink>(
 ) -> Result<(), Failure> {
     let raw = message::read(message);
     // A record may come late: after its partition was taken, or put off.
-    let Some(Slot::Reading(next)) = slots.get_mut(&raw.partition) else {
+    let Some(Slot::Reading(reading)) = slots.get_mut(&raw.partition) else {
         return Ok(());
     };
-    if raw.offset < *next {
+    if raw.offset < reading.next {
         return Ok(());
     }
     let topic_id = topic_id.expect("partitions are placed after their topic was described");
@@ -220,6 +220,7 @@ fn take<S: Sink>(
         partition: raw.partition,
     };
     sink.take(log_partition, &raw)?;
-    *next = raw.offset + 1;
+    reading.next = raw.offset + 1;
+    reading.log_time = raw.append_time.or(reading.log_time);
     Ok(())
 }

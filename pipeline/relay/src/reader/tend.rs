@@ -1,13 +1,15 @@
 //! Owned partitions: rebalances, where each is read from, the logs' ends.
 
 use super::context::Change;
-use super::{ANSWER, Ends, Reader, Slot, Start, number};
+use super::{ANSWER, Ends, Reader, Reading, Slot, Start, number};
+use crate::metrics::{Gap, Standing};
 use crate::sink::{Failure, Sink, chain};
 use meterline_core::position::{LogPartition, Offset, TopicId};
+use meterline_core::time::LogTime;
 use rdkafka::Offset as KafkaOffset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::TopicPartitionList;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often the logs' ends are asked for.
 const ENDS_INTERVAL: Duration = Duration::from_secs(2);
@@ -29,10 +31,10 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         self.place_due(now);
-        if now >= self.ends_at {
-            self.ends_at = now + ENDS_INTERVAL;
-            self.ask_for_ends();
-        }
+        let reading = self.reading().count();
+        let waiting = self.slots.len() - reading;
+        self.stage.metrics.own(reading, waiting);
+        self.ask_for_ends_if_due(now);
     }
 
     fn given(&mut self, partitions: &[u32], now: Instant) {
@@ -45,7 +47,7 @@ impl<S: Sink> Reader<'_, S> {
         );
         for partition in partitions {
             self.slots.insert(*partition, Slot::waiting(now));
-            stage.health.waits(*partition, "just assigned", now);
+            stage.health.enters(*partition, now);
         }
     }
 
@@ -79,7 +81,11 @@ impl<S: Sink> Reader<'_, S> {
                 .and_then(|topic_id| self.place(topic_id, partition));
             match placed.and_then(|offset| self.assign(partition, offset)) {
                 Ok(offset) => {
-                    self.slots.insert(partition, Slot::Reading(offset));
+                    let reading = Reading {
+                        next: offset,
+                        log_time: None,
+                    };
+                    self.slots.insert(partition, Slot::Reading(reading));
                     self.stage.health.reaches(partition, offset, now);
                 }
                 Err(failure) => self.put_off(partition, &failure),
@@ -122,7 +128,7 @@ impl<S: Sink> Reader<'_, S> {
         let saved = self.sink.saved(&self.consumer, log_partition)?;
         let start = Start::of(saved, Ends { low, end });
         self.believe(partition, start)?;
-        say(self.stage.name, log_partition, start);
+        self.say(log_partition, start);
         self.sink.begin(log_partition, start)
     }
 
@@ -156,50 +162,79 @@ impl<S: Sink> Reader<'_, S> {
         let now = Instant::now();
         let (stage, need) = (self.stage.name, failure.need);
         self.stage.metrics.failed(need);
-        self.stage.health.waits(partition, &failure.text, now);
+        self.stage.health.waits(partition, need, &failure.text, now);
         tracing::warn!(stage, partition, need, error = failure.text, "not read yet");
         if let Some(Slot::Waiting { at, backoff, .. }) = self.slots.get_mut(&partition) {
             *at = now + backoff.pause();
         }
     }
 
+    /// Asks where the logs begin and end, every so often.
+    pub(super) fn ask_for_ends_if_due(&mut self, now: Instant) {
+        if now >= self.ends_at {
+            self.ends_at = now + ENDS_INTERVAL;
+            self.ask_for_ends();
+        }
+    }
+
     fn ask_for_ends(&mut self) {
-        let reading: Vec<_> = self.reading().collect();
-        for (partition, next) in reading {
+        let (health, metrics) = (&self.stage.health, &self.stage.metrics);
+        for (partition, reading) in self.reading() {
             match self.admin.watermarks(&self.stage.topic, partition, ANSWER) {
-                Ok((_, end)) => {
-                    self.stage.health.works("log ends");
-                    self.stage.health.log_ends(partition, end, Instant::now());
-                    self.stage.metrics.read(partition, next, end);
+                Ok((low, end)) => {
+                    health.works("log ends");
+                    health.log_ends(partition, end, Instant::now());
+                    let standing = Standing {
+                        position: health.position(partition).unwrap_or(reading.next),
+                        low,
+                        end,
+                        age: reading.log_time.map(age),
+                    };
+                    metrics.read(partition, standing);
                 }
                 Err(error) => {
-                    let text = chain(&error);
-                    self.stage.health.fails("log ends", &text, Instant::now());
+                    health.fails("log ends", &chain(&error), Instant::now());
                     return;
                 }
             }
         }
     }
 
-    pub(super) fn reading(&self) -> impl Iterator<Item = (u32, Offset)> {
+    pub(super) fn reading(&self) -> impl Iterator<Item = (u32, Reading)> {
         self.slots
             .iter()
             .filter_map(|(partition, slot)| match slot {
-                Slot::Reading(next) => Some((*partition, *next)),
+                Slot::Reading(reading) => Some((*partition, *reading)),
                 Slot::Waiting { .. } => None,
             })
     }
+
+    /// Says where a partition is read from, loudly where something is missing.
+    fn say(&self, log_partition: LogPartition, start: Start) {
+        let stage = self.stage.name;
+        let (gap, why) = match start {
+            Start::Saved(_) | Start::Fresh(_) => {
+                tracing::info!(stage, %log_partition, ?start, "placed");
+                return;
+            }
+            Start::Gone { .. } => {
+                let why = "the log's retention is shorter than this stage was down";
+                (Gap::Retention, why)
+            }
+            Start::Truncated { .. } => {
+                let why = "the log lost its end: was a leader elected uncleanly?";
+                (Gap::Truncated, why)
+            }
+        };
+        self.stage.metrics.misses(gap);
+        tracing::error!(stage, %log_partition, ?start, why, "the log does not have the saved position");
+    }
 }
 
-/// Says where a partition is read from, loudly where something is missing.
-fn say(stage: &str, log_partition: LogPartition, start: Start) {
-    let why = match start {
-        Start::Saved(_) | Start::Fresh(_) => {
-            tracing::info!(stage, %log_partition, ?start, "placed");
-            return;
-        }
-        Start::Gone { .. } => "the log's retention is shorter than this stage was down",
-        Start::Truncated { .. } => "the log lost its end: was a leader elected uncleanly?",
-    };
-    tracing::error!(stage, %log_partition, ?start, why, "the log does not have the saved position");
+/// How long ago a record was appended, by this machine's clock.
+fn age(log_time: LogTime) -> Duration {
+    let appended = u64::try_from(log_time.0).unwrap_or(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
+        .saturating_sub(Duration::from_millis(appended))
 }

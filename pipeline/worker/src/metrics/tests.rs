@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::health::PartitionState;
+use crate::stages::with_registries;
 use meterline_core::counters::Counters;
 use meterline_core::reason::Reason;
 use rdkafka::statistics::{Broker, Partition, Topic, Window};
@@ -20,7 +21,7 @@ struct Told {
 
 /// A process that has seen everything once.
 fn busy() -> (Metrics, Board) {
-    let (metrics, now) = (Metrics::new(), Instant::now());
+    let (metrics, now) = (Metrics::new(true), Instant::now());
     let board = Board::new(Duration::from_secs(30), now);
     let counters = Counters {
         accepted: 3,
@@ -84,7 +85,7 @@ fn statistics() -> Statistics {
 }
 
 fn text_of(metrics: &Metrics, board: &Board) -> String {
-    metrics.scrape(board, true, Instant::now())
+    metrics.scrape(board, &[], true, Instant::now())
 }
 
 /// What a scrape tells, by metric.
@@ -157,9 +158,10 @@ fn sample_name(name: &str, told: &Told) -> String {
 }
 
 #[test]
-fn the_written_list_is_what_a_worker_serves() {
+fn the_written_list_is_what_a_worker_of_all_stages_serves() {
     let (metrics, board) = busy();
-    let text = text_of(&metrics, &board);
+    let relays = ["archive", "rekey"].map(meterline_relay::metrics_seen);
+    let text = with_registries(text_of(&metrics, &board), relays.iter());
     let served = served(&text).into_iter();
     let served: BTreeMap<_, _> = served
         .map(|(name, told)| (sample_name(&name, &told), told))
@@ -170,6 +172,43 @@ fn the_written_list_is_what_a_worker_serves() {
     for (name, told) in &served {
         assert_eq!(told, &listed[name], "{name}, served and listed");
     }
+}
+
+/// The alert for a rollup that nobody runs asks for the absence of its metrics.
+#[test]
+fn a_process_without_the_rollup_serves_none_of_its_metrics() {
+    let board = Board::new(Duration::from_secs(30), Instant::now());
+    let own = |rolls_up| {
+        let text = text_of(&Metrics::new(rolls_up), &board);
+        assert!(text.contains("\nmeterline_ready 1\n"), "{text}");
+        match rolls_up {
+            true => text.contains("\nmeterline_rollup_partitions{"),
+            false => text.contains("_rollup_") || text.contains("_consumer_"),
+        }
+    };
+    assert!(own(true), "with no partition owned either");
+    assert!(!own(false));
+}
+
+#[test]
+fn the_longest_failure_of_a_need_by_any_stage_is_told() {
+    let (metrics, now) = (Metrics::new(false), Instant::now());
+    let board = Board::new(Duration::from_secs(30), now);
+    board.fails(Need::Kafka, "no route", now);
+    let second = Duration::from_secs(1);
+    let others = [
+        (Need::ClickHouse, 3 * second),
+        (Need::ClickHouse, 9 * second),
+    ];
+    let text = metrics.scrape(&board, &others, false, now + second);
+    assert!(
+        text.contains("need_failing_seconds{need=\"clickhouse\"} 9"),
+        "{text}"
+    );
+    assert!(
+        text.contains("need_failing_seconds{need=\"kafka\"} 1"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -212,12 +251,12 @@ fn a_scrape_says_what_the_board_knows() {
     board.report(7, ticket, now, |status| {
         status.state = PartitionState::Running;
     });
-    let text = metrics.scrape(&board, board.problems(now).is_empty(), now);
+    let text = metrics.scrape(&board, &[], board.problems(now).is_empty(), now);
     assert!(text.contains("\nmeterline_ready 1\n"), "{text}");
     assert!(text.contains("meterline_rollup_partitions{state=\"running\"} 1"));
     board.fails(Need::ClickHouse, "no route", now);
     let later = now + Duration::from_secs(9);
-    let text = metrics.scrape(&board, board.problems(later).is_empty(), later);
+    let text = metrics.scrape(&board, &[], board.problems(later).is_empty(), later);
     assert!(text.contains("\nmeterline_ready 0\n"), "{text}");
     assert!(text.contains("meterline_need_failing_seconds{need=\"clickhouse\"} 9"));
     assert!(text.contains("meterline_need_failing_seconds{need=\"kafka\"} 0"));
