@@ -10,6 +10,8 @@ mod batch;
 mod context;
 mod place;
 mod tend;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use context::Consumer;
 pub(crate) use place::{Ends, Start};

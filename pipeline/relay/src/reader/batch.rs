@@ -1,6 +1,6 @@
 //! Batches: records into the sink, and the sink's batch to its destination.
 
-use super::{POLL, Reader, Slot, number};
+use super::{POLL, Reader, Slot, context, number};
 use crate::message;
 use crate::sink::{Delivered, Failure, Next, Sink};
 use meterline_core::position::{LogPartition, Offset, TopicId};
@@ -66,7 +66,10 @@ impl<S: Sink> Reader<'_, S> {
     fn refuse(&mut self, partition: i32, failure: &Failure) {
         let partition = u32::try_from(partition).expect("a delivered record has a partition");
         self.unassign(&[partition]);
-        self.put_off(partition, failure);
+        // To be placed again: only what waits ever is.
+        let again = Slot::waiting(Instant::now() + PAUSE);
+        self.slots.insert(partition, again);
+        self.not_read(partition, failure);
     }
 
     /// The client library has read a log to its end; its position is behind the holes that
@@ -168,8 +171,9 @@ impl<S: Sink> Reader<'_, S> {
         let (health, metrics) = (&self.stage.health, &self.stage.metrics);
         health.recovers();
         for (partition, position) in &delivered.positions {
-            // One that was taken meanwhile is no longer ours to report.
-            if self.slots.contains_key(partition) {
+            // One that was taken meanwhile is no longer ours to report, and one that waits says
+            // why until it is placed.
+            if let Some(Slot::Reading(_)) = self.slots.get(partition) {
                 health.reaches(*partition, *position, now);
             }
         }
@@ -187,12 +191,13 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
-    fn unassign(&self, partitions: &[u32]) {
+    /// Stops fetching what is fetched of these.
+    pub(super) fn unassign(&self, partitions: &[u32]) {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(&self.stage.topic, number(*partition));
         }
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
+        if let Err(error) = context::unassign(&self.consumer, &list) {
             let stage = self.stage.name;
             tracing::error!(stage, ?partitions, %error, "failed to stop reading");
         }

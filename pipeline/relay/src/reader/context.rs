@@ -50,8 +50,9 @@ fn partitions(list: &TopicPartitionList) -> Vec<u32> {
     numbers.filter_map(Result::ok).collect()
 }
 
-/// Stops fetching those of the partitions that are fetched.
-fn unassign(consumer: &Consumer, list: &TopicPartitionList) -> KafkaResult<()> {
+/// Stops fetching those of the partitions that are fetched: the client library refuses a list as a
+/// whole where one of it is not, and then goes on with all of them.
+pub(super) fn unassign(consumer: &Consumer, list: &TopicPartitionList) -> KafkaResult<()> {
     let assigned = consumer.assignment()?;
     let assigned: BTreeSet<_> = assigned.elements().iter().map(|e| e.partition()).collect();
     let mut fetched = TopicPartitionList::new();

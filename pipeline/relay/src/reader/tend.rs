@@ -150,6 +150,8 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     fn assign(&self, partition: u32, offset: Offset) -> Result<Offset, Failure> {
+        // Should it be fetched still, a second assignment would be refused for ever.
+        self.unassign(&[partition]);
         let mut list = TopicPartitionList::new();
         let at = KafkaOffset::Offset(i64::try_from(offset).expect("offsets are 63 bits"));
         list.add_partition_offset(&self.stage.topic, number(partition), at)
@@ -158,23 +160,19 @@ impl<S: Sink> Reader<'_, S> {
         Ok(offset)
     }
 
-    pub(super) fn put_off(&mut self, partition: u32, failure: &Failure) {
-        let now = Instant::now();
-        let (stage, need) = (self.stage.name, failure.need);
-        self.stage.metrics.failed(need);
-        self.stage.health.waits(partition, need, &failure.text, now);
-        tracing::warn!(stage, partition, need, error = failure.text, "not read yet");
+    fn put_off(&mut self, partition: u32, failure: &Failure) {
+        self.not_read(partition, failure);
         if let Some(Slot::Waiting { at, backoff, .. }) = self.slots.get_mut(&partition) {
-            *at = now + backoff.pause();
+            *at = Instant::now() + backoff.pause();
         }
     }
 
-    /// Asks where the logs begin and end, every so often.
-    pub(super) fn ask_for_ends_if_due(&mut self, now: Instant) {
-        if now >= self.ends_at {
-            self.ends_at = now + ENDS_INTERVAL;
-            self.ask_for_ends();
-        }
+    /// Says why a partition is not read.
+    pub(super) fn not_read(&self, partition: u32, failure: &Failure) {
+        let (stage, need, now) = (self.stage.name, failure.need, Instant::now());
+        self.stage.metrics.failed(need);
+        self.stage.health.waits(partition, &failure.text, now);
+        tracing::warn!(stage, partition, need, error = failure.text, "not read yet");
     }
 
     fn ask_for_ends(&mut self) {
