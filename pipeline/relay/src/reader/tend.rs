@@ -171,8 +171,16 @@ impl<S: Sink> Reader<'_, S> {
     pub(super) fn not_read(&self, partition: u32, failure: &Failure) {
         let (stage, need, now) = (self.stage.name, failure.need, Instant::now());
         self.stage.metrics.failed(need);
-        self.stage.health.waits(partition, &failure.text, now);
+        self.stage.health.waits(partition, need, &failure.text, now);
         tracing::warn!(stage, partition, need, error = failure.text, "not read yet");
+    }
+
+    /// Asks where the logs begin and end, every so often.
+    pub(super) fn ask_for_ends_if_due(&mut self, now: Instant) {
+        if now >= self.ends_at {
+            self.ends_at = now + ENDS_INTERVAL;
+            self.ask_for_ends();
+        }
     }
 
     fn ask_for_ends(&mut self) {
