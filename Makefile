@@ -22,12 +22,13 @@ test: build ## All tests: unit, property and end-to-end on real Kafka and ClickH
 	$(STACK) test
 
 .PHONY: check
-check: ## Format, lints, docs, purity of the core, rules of form
+check: ## Format, lints, docs, purity of the core, rules of form, log texts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --quiet
 	tests/checks/purity
 	tests/checks/tidy
+	tests/checks/log_texts
 	tests/checks/supply check
 	tests/checks/test_checks.py
 

@@ -2,6 +2,8 @@
 """Tests of the checks themselves: each must find what it is there for. Part of `make check`."""
 
 import copy
+import importlib.machinery
+import importlib.util
 import os
 import sys
 import unittest
@@ -13,6 +15,18 @@ from deployment_parts import compose, guide, image, kubernetes  # noqa: E402
 from supply_parts import policy, spdx  # noqa: E402
 from supply_parts.graph import Crate  # noqa: E402
 
+
+
+def script(name):
+    """A check that is one file, as a module."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+log_texts = script("log_texts")
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 
 
@@ -163,6 +177,48 @@ class Guide(unittest.TestCase):
     def test_commands_are_found_in_indented_blocks_and_containers(self):
         text = "  ```sh\n  kubectl exec x -- meterline --config /m.toml \\\n    verify --yes\n  ```\n"
         self.assertEqual(list(guide.lines(text)), ["meterline verify --yes"])
+
+
+class LogTexts(unittest.TestCase):
+    SOURCE = """
+    fn f() {
+        tracing::warn!(partition, %error, what = name(a, "x, y"), "failed, going on");
+        tracing::debug!(secret, "for developers");
+        // tracing::warn!("in a comment");
+    }
+    #[cfg(test)]
+    mod tests {
+        fn g() { tracing::error!("of a test"); }
+    }
+    """
+    LIST = """
+| field | type | meaning |
+|---|---|---|
+| `partition`, `error` | text | |
+| `what` | text | |
+
+| message | level | meaning |
+|---|---|---|
+| `failed, going on` | WARN | |
+"""
+
+    def found(self, source, document):
+        return "; ".join(log_texts.complaints({"a.rs": source}, document))
+
+    def test_what_is_listed_as_it_is_told_is_fine(self):
+        self.assertEqual(self.found(self.SOURCE, self.LIST), "")
+
+    def test_each_difference_is_named(self):
+        for word, source, document in [
+            ("`failed, going on` (WARN) is not listed", self.SOURCE, self.LIST.replace("going", "x")),
+            ("`failed, x on` is listed, and nothing", self.SOURCE, self.LIST.replace("going", "x")),
+            ("listed as ['ERROR']", self.SOURCE, self.LIST.replace("WARN", "ERROR")),
+            ("field `what`", self.SOURCE, self.LIST.replace("`what`", "`why`")),
+            ("no literal", self.SOURCE.replace("going on", "{why}"), self.LIST),
+            ("no literal", self.SOURCE.replace('"failed, going on"', "text"), self.LIST),
+        ]:
+            with self.subTest(word):
+                self.assertIn(word, self.found(source, document))
 
 
 if __name__ == "__main__":

@@ -214,7 +214,7 @@ impl Waiter<'_> {
                 Ok(Look::Adopted(topic_id)) => return Ok(Some(topic_id)),
                 Ok(Look::Waiting(why)) => {
                     if phase != why {
-                        tracing::info!(topic = self.shared.topic, "{why}");
+                        tracing::info!(topic = self.shared.topic, why, "waiting");
                         phase = why;
                     }
                 }

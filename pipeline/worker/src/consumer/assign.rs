@@ -210,7 +210,7 @@ impl Assigner {
             partition,
             halt = name,
             %halt,
-            "partition halted; `meterline resolve` says what to do"
+            "partition halted; meterline resolve says what to do"
         );
         shared.metrics.partitions().stopped(partition, name, true);
         shared.board.report(partition, slot.ticket, now, |status| {

@@ -2,8 +2,8 @@
 //!
 //! The client library's own accessor panics on a header name that is not UTF-8, and a producer
 //! could stop a partition with one. Such a name is none of ours, so it is left out, for every
-//! reader alike. The raw accessors are the only way to see that, which is why this small module,
-//! and no other, may use unsafe code.
+//! reader alike. The raw accessors are the only way to see that, which is why this small module
+//! may use unsafe code; in this crate only [`super::queue`] may as well.
 #![allow(
     unsafe_code,
     reason = "librdkafka's header accessors have no checked wrapper"
