@@ -64,6 +64,10 @@ pub(crate) enum Command {
     /// Show what is halted or stalled and what each exit does; with --yes, take the exits.
     Resolve(ResolveArgs),
     /// Compare buckets, counters, levels and dead letters; exit code 1 where they differ.
+    ///
+    /// More dead letters than were counted are a difference. Fewer are only noted, with exit code 0:
+    /// retention and `dead-letters purge` take some, and neither is recorded, so letters that were
+    /// lost otherwise look the same.
     Verify(VerifyArgs),
     /// List checkpoints, and set aside those that cannot be used.
     #[command(subcommand)]
@@ -84,7 +88,7 @@ pub(crate) struct InitArgs {
     /// if not given. A topic that is there with another number is an error.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub partitions: Option<u32>,
-    /// Replicas of topics created now; the broker's default if not given.
+    /// Replicas of topics created now; if not given three, or one per broker where there are fewer.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub replication_factor: Option<u16>,
 }

@@ -41,20 +41,27 @@ impl WholeFile {
     /// Puts the whole file in its place.
     ///
     /// # Errors
-    /// When it cannot be made durable or renamed; then nothing changed at its place.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    /// When it cannot be made durable or renamed; then nothing changed at its place. Or when its
+    /// name cannot be made durable; then it is in its place, and a power cut may undo that.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.finish_with(|folder| File::open(folder)?.sync_all())
+    }
+
+    fn finish_with(mut self, sync: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
         self.put_in_place().with_context(|| self.failed())?;
         self.is_finished = true;
-        Ok(())
+        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        // The name is durable once its folder is.
+        sync(folder.unwrap_or(Path::new("."))).with_context(|| {
+            let path = self.path.display();
+            format!("{path} is written and whole, but a power cut may still undo it")
+        })
     }
 
     fn put_in_place(&mut self) -> std::io::Result<()> {
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
-        std::fs::rename(&self.temporary, &self.path)?;
-        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
-        // The name is durable once its folder is.
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        std::fs::rename(&self.temporary, &self.path)
     }
 
     /// What to say where writing fails.
@@ -107,6 +114,25 @@ mod tests {
         file.flush().expect("flushed");
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "before");
         file.finish().expect("in place");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "after");
+        assert_eq!(names(folder.path()), ["usage.csv"]);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_made_durable_is_not_said_to_be_unchanged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("usage.csv");
+        std::fs::write(&path, "before").expect("written");
+        let mut file = WholeFile::create(&path).expect("created");
+        file.write_all(b"after").expect("written");
+        let sync = |synced: &Path| {
+            assert_eq!(synced, folder.path());
+            Err(std::io::Error::other("no disk"))
+        };
+        let refused = file.finish_with(sync).expect_err("it is said");
+        let refused = format!("{refused:#}");
+        assert!(refused.contains("usage.csv is written"), "{refused}");
+        assert!(refused.ends_with("undo it: no disk"), "{refused}");
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "after");
         assert_eq!(names(folder.path()), ["usage.csv"]);
     }
