@@ -6,7 +6,8 @@
 use crate::position::Offset;
 use crate::time::LogTime;
 
-/// A named stop of one partition; its one exit is a verdict.
+/// A named stop of one partition, with one exit: mostly a verdict, else a newer release, an
+/// adoption, a setting of the topic, or something that must be brought back.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Halt {
     /// The topic was deleted and made again.

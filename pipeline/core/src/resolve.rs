@@ -9,6 +9,7 @@
 //! would let a rebuilt state replace rows that are right.
 
 mod log;
+mod store;
 
 use crate::control::{Adoption, Verdict, VerdictAction};
 use crate::position::{LogPartition, Offset, Stamp};
@@ -64,6 +65,28 @@ pub struct Stored {
     pub dispute: Option<String>,
     /// A manifest in a format that this binary does not read.
     pub unknown_format: Option<String>,
+    /// The manifest that is loaded next is sound, and was made beside something else.
+    pub foreign: Option<Foreign>,
+}
+
+/// What a sound manifest was made with and does not find here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Foreign {
+    /// What is missing.
+    pub lacks: Lack,
+    /// Which manifest, and what it names.
+    pub what: String,
+}
+
+/// What must be brought back before a manifest can be loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lack {
+    /// The control log: this one has another topic id.
+    ControlLog,
+    /// Decisions: the control log ends before them, or has others in their place.
+    Decisions,
+    /// The key that ids are hashed with.
+    IdentityKey,
 }
 
 /// What a worker says of a partition that it cannot go on with.
@@ -128,6 +151,10 @@ pub enum Exit {
 /// The first reason why the partition does not go on, with its exit; `None` where nothing is found.
 #[must_use]
 pub fn judge(facts: &Facts) -> Option<Finding> {
+    // What is known by a control log that is not the partition's own is worth nothing.
+    if let Some(foreign) = &facts.stored.foreign {
+        return Some(store::judge_foreign(foreign));
+    }
     let Some(adoption) = &facts.adoption else {
         return judge_unadopted(facts);
     };
@@ -137,7 +164,8 @@ pub fn judge(facts: &Facts) -> Option<Finding> {
     };
     let from = facts.stored.usable.first().copied().unwrap_or(start);
     judge_partitions(facts, adoption)
-        .or_else(|| judge_store(facts, adoption, from))
+        .or_else(|| store::judge_order(facts))
+        .or_else(|| store::judge_store(facts, adoption, from))
         .or_else(|| log::judge_topic(facts))
         .or_else(|| log::judge_gap(facts, from))
         .or_else(|| log::judge_end(facts, start, from))
@@ -214,61 +242,6 @@ fn judge_partitions(facts: &Facts, adoption: &Adoption) -> Option<Finding> {
     Some(finding("partitions_changed", what, verdict(offset, action)))
 }
 
-fn judge_store(facts: &Facts, adoption: &Adoption, from: Stamp) -> Option<Finding> {
-    let stored = &facts.stored;
-    if let Some(what) = &stored.unknown_format {
-        let exit = "run a release that reads this format; the partition goes on by itself then";
-        let exit = Exit::Outside(exit.to_owned());
-        return Some(finding("unknown_format", what.clone(), exit));
-    }
-    let first = adoption.first_offset;
-    let is_lookup = facts.stopped.as_ref().is_some_and(|s| s.name == "lookup");
-    let is_unusable = stored.dispute.is_some() || is_lookup && !stored.unusable.is_empty();
-    if stored.usable.is_empty() && facts.low > first {
-        let low = facts.low;
-        let what = format!(
-            "there is no checkpoint, and the log begins at {low}, not at the adoption's offset \
-             {first}"
-        );
-        let exit = "bring the checkpoint store back, or rebuild a checkpoint from ClickHouse with \
-                    `meterline checkpoint repair --rebuild`; without one, rows that are right would \
-                    be replaced by those of a part of the log";
-        return Some(finding(
-            "no_checkpoint",
-            what,
-            Exit::Outside(exit.to_owned()),
-        ));
-    }
-    if !is_unusable {
-        return None;
-    }
-    let set_aside: Vec<_> = stored
-        .unusable
-        .iter()
-        .map(|(path, _)| path.clone())
-        .collect();
-    let name = if is_lookup { "lookup" } else { "divergence" };
-    let why = stored.dispute.clone();
-    let why = why.or_else(|| stored.unusable.first().map(|(_, why)| why.clone()));
-    let what = format!(
-        "{}; {} checkpoints are set aside and the log is folded again from offset {}",
-        why.unwrap_or_default(),
-        set_aside.len(),
-        from.offset
-    );
-    if from.offset < facts.low {
-        let low = facts.low;
-        let exit = format!("the log begins at {low}: bring an older checkpoint back first");
-        return Some(finding(name, what, Exit::Outside(exit)));
-    }
-    let exit = Exit::Verdict {
-        offset: from.offset,
-        action: VerdictAction::ContinueAt(from.offset),
-        set_aside,
-    };
-    Some(finding(name, what, exit))
-}
-
 /// A worker stopped for a reason that is not there any more, or that only it can see.
 fn judge_stopped(facts: &Facts, from: Stamp) -> Option<Finding> {
     let stopped = facts.stopped.as_ref()?;
@@ -279,6 +252,11 @@ fn judge_stopped(facts: &Facts, from: Stamp) -> Option<Finding> {
     match stopped.name.as_str() {
         "unknown_kind" | "unknown_fold" => outside(
             "run the release that wrote it or a later one; the partition goes on by itself then",
+        ),
+        // What its manifests name as their format is fine: it is in one of their files.
+        "unknown_format" => outside(
+            "start a worker of the release that wrote it or of a later one; where what it says is \
+             not in the checkpoint store any more, start the same one again",
         ),
         "topic_changed" => outside("start the worker again: it still reads the old topic"),
         "lookup" => outside(

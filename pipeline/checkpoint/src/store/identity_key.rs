@@ -26,6 +26,15 @@ impl Store {
         key.await.copied()
     }
 
+    /// The key as it lies in the store now; `None` where nobody has made one, or it was lost.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub async fn known_identity_key(&self) -> Result<Option<IdentityKey>, StoreError> {
+        let text = self.read(&ObjectPath::from(OBJECT)).await?;
+        text.map(|text| decode(&text)).transpose()
+    }
+
     async fn read_or_make_key(&self) -> Result<IdentityKey, StoreError> {
         let failed = |action| {
             move |source| StoreError::Object {

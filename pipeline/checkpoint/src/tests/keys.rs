@@ -22,6 +22,18 @@ async fn whoever_asks_first_makes_the_one_key() {
 }
 
 #[tokio::test]
+async fn asking_for_the_key_that_is_there_makes_none() {
+    let home = Home::new();
+    for _ in 0..2 {
+        let known = home.store.known_identity_key().await.expect("an answer");
+        assert!(known.is_none());
+    }
+    let key = home.store.identity_key().await.expect("a key");
+    let known = home.store.known_identity_key().await.expect("an answer");
+    assert_eq!(known.map(|known| known.0), Some(key.0));
+}
+
+#[tokio::test]
 async fn a_damaged_key_is_refused() {
     let home = Home::new();
     home.store.identity_key().await.expect("a key");

@@ -7,12 +7,14 @@
 
 mod act;
 mod facts;
+mod foreign;
 mod restate;
 
 use super::Session;
 use crate::args::resolve::ResolveArgs;
 use crate::failure::Failure;
 use crate::output::{Table, note, print};
+use anyhow::anyhow;
 use facts::Scene;
 use meterline_control::ControlError;
 use meterline_core::control::VerdictAction;
@@ -118,16 +120,42 @@ fn control_halted(args: &ResolveArgs, error: Failure) -> Result<(), Failure> {
     let Some(halt) = halt_of(&error) else {
         return Err(error);
     };
-    let exit = "run the release that wrote it or a later one; the partitions go on by themselves";
     let mut table = Table::new(&COLUMNS);
     table.push(vec![
         Value::Null,
         json!(halt.name()),
         json!(halt.to_string()),
-        json!(exit),
+        json!(format!("none here: {}", control_exit(halt))),
     ]);
     print(&table.render(args.output)?)?;
+    if args.yes {
+        return Err(Failure::Failed(anyhow!(
+            "the control log needs something else first; see the table"
+        )));
+    }
     Ok(())
+}
+
+/// What must be done before the control log can be read on.
+const fn control_exit(halt: &Halt) -> &'static str {
+    match halt {
+        Halt::UnknownKind(_) | Halt::UnknownFold(_) | Halt::UnknownFormat(_) => {
+            "run workers and commands of the release that wrote it or of a later one; they go on \
+             from there"
+        }
+        Halt::TimestampType(_) => {
+            "set message.timestamp.type=LogAppendTime on the control log's topic, and bring it \
+             back as it was before that record, by the brokers' disks; then start the workers again"
+        }
+        Halt::PartitionsChanged(_) => {
+            "Kafka never takes partitions away: bring the control log back with its one \
+             partition, by the brokers' disks; then start the workers again"
+        }
+        _ => {
+            "bring the control log back whole, by the brokers' disks, and keep its retention \
+             unlimited; then start the workers again"
+        }
+    }
 }
 
 fn halt_of(failure: &Failure) -> Option<&Halt> {

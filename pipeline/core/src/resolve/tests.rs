@@ -251,21 +251,54 @@ fn a_lost_store_never_begins_in_the_middle() {
 fn what_a_newer_release_wrote_needs_that_release() {
     let newer = |facts: &mut Facts| facts.stored.unknown_format = Some("format 9".to_owned());
     check(newer, "unknown_format: outside");
-    for name in ["unknown_kind", "unknown_fold"] {
+    for name in ["unknown_kind", "unknown_fold", "unknown_format"] {
         let expected = format!("{name}: outside");
         check(|facts| facts.stopped = stopped(name), &expected);
     }
 }
 
 #[test]
+fn a_checkpoint_of_another_place_waits_for_what_it_was_made_with() {
+    let texts = [
+        (Lack::ControlLog, "topic_changed", "control log"),
+        (Lack::Decisions, "divergence", "control log"),
+        (Lack::IdentityKey, "divergence", "`identity-key`"),
+    ];
+    for (lacks, name, back) in texts {
+        let foreign = |facts: &mut Facts| {
+            let what = "manifests/m was made elsewhere".to_owned();
+            facts.stored.foreign = Some(Foreign { lacks, what });
+            // What the worker says, and what no verdict ends.
+            facts.stopped = stopped(name);
+        };
+        check(foreign, &format!("{name}: outside"));
+        let mut facts = running();
+        foreign(&mut facts);
+        let Some(Exit::Outside(text)) = judge(&facts).map(|found| found.exit) else {
+            panic!("an exit that somebody else must take");
+        };
+        assert!(text.contains(back), "{text}");
+        // Adoptions and verdicts of a foreign control log are not asked.
+        let unadopted = |facts: &mut Facts| {
+            foreign(facts);
+            facts.adoption = None;
+        };
+        check(unadopted, &format!("{name}: outside"));
+    }
+}
+
+#[test]
+fn verdicts_that_nobody_can_meet_are_not_followed_by_another() {
+    let crossed = |facts: &mut Facts| {
+        facts.verdicts = [before(60), before(50)].concat();
+        facts.stopped = stopped("divergence");
+    };
+    check(crossed, "divergence: outside");
+}
+
+#[test]
 fn a_halt_whose_cause_is_gone_goes_on_in_a_new_epoch() {
-    for name in [
-        "order",
-        "divergence",
-        "no_checkpoint",
-        "timestamp_type",
-        "unknown_format",
-    ] {
+    for name in ["order", "divergence", "no_checkpoint", "timestamp_type"] {
         let expected = format!("{name}: verdict 80 ContinueAt(80)");
         check(|facts| facts.stopped = stopped(name), &expected);
     }

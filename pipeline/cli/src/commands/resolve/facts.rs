@@ -1,6 +1,7 @@
 //! What is known of every partition: from Kafka, the control log, the checkpoint store, ClickHouse
 //! and the workers. Nothing is decided here.
 
+use super::foreign::foreign;
 use crate::args::resolve::ResolveArgs;
 use crate::commands::{KAFKA_TIMEOUT, Session, clock};
 use crate::failure::Failure;
@@ -88,6 +89,7 @@ impl<'a> Scene<'a> {
         let inspect = self.store.inspect(log_partition, read);
         let inspected = self.session.runtime.block_on(inspect)?;
         let mut stored = stored(&inspected, &verdicts);
+        stored.foreign = foreign(self, log_partition, &inspected)?;
         if stopped.as_ref().is_some_and(|s| s.name == "truncated") {
             stored.replaced = self.replaced(partition, &inspected, &stored.usable, high)?;
         }
