@@ -137,6 +137,22 @@ impl Database {
         self.client().query_raw(sql).execute().await.unwrap();
     }
 
+    /// Inserts what is in a file, in the format that the statement names.
+    pub(crate) async fn upload(&self, sql: &str, file: Vec<u8>) {
+        let asked = [("database", self.name.as_str()), ("query", sql)];
+        let url = url::Url::parse_with_params(&self.stack.url, asked).unwrap();
+        let answer = reqwest::Client::new()
+            .post(url)
+            .basic_auth(&self.stack.user, Some(&self.stack.password))
+            .body(file)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{status}: {text}");
+    }
+
     pub(crate) async fn fetch<T: Row + RowOwned + RowRead>(&self, sql: &str) -> Vec<T> {
         self.client().query_raw(sql).fetch_all().await.unwrap()
     }
