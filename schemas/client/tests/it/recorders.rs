@@ -1,31 +1,37 @@
 //! The rules of products, by what arrives.
 
-use crate::support::{Cluster, SOON};
+use crate::support::{Cluster, SOON, Seen};
 use meterline_client::Usage;
-use meterline_client::recorders::irisx::{self, Call, Direction, Email, Message};
+use meterline_client::recorders::irisx::Call;
 use meterline_client::recorders::pulse::{self, Stay};
-use meterline_client::recorders::{Backwards, operate};
+use meterline_client::recorders::{Backwards, irisx, operate};
 use std::time::{Duration, SystemTime};
+
+mod messages;
 
 /// An event in one line: id, type, quantity, properties.
 fn check(usage: Option<Usage<'_>>, expected: Option<&str>) {
-    let Some(usage) = usage else {
-        return assert_eq!(None, expected);
-    };
-    let cluster = Cluster::new();
+    let seen = usage.map(|usage| arrived(vec![usage]).remove(0));
+    let line = seen.map(line);
+    assert_eq!(line.as_deref(), expected);
+}
+
+/// The events as they are read back.
+fn arrived(usages: Vec<Usage<'_>>) -> Vec<Seen> {
+    let (cluster, count) = (Cluster::new(), usages.len());
     let client = cluster.client();
-    client.emit(usage).expect("it is taken");
+    for usage in usages {
+        client.emit(usage).expect("it is taken");
+    }
     client.close(SOON).expect("it is delivered");
-    let seen = cluster.read(1).remove(0);
+    cluster.read(count)
+}
+
+fn line(seen: Seen) -> String {
     let quantity = seen.quantity.as_deref().unwrap_or("-");
     let pairs = seen.properties.iter().map(|(k, v)| format!(" {k}={v}"));
-    let line = format!(
-        "{} {} {quantity}{}",
-        seen.id,
-        seen.kind,
-        pairs.collect::<String>()
-    );
-    assert_eq!(Some(line.as_str()), expected);
+    let pairs = pairs.collect::<String>();
+    format!("{} {} {quantity}{pairs}", seen.id, seen.kind)
 }
 
 fn at(millis: u64) -> SystemTime {
@@ -35,7 +41,7 @@ fn at(millis: u64) -> SystemTime {
 fn ended() -> Call<'static> {
     Call {
         id: "call-17",
-        direction: Direction::Outbound,
+        direction: irisx::Direction::Outbound,
         status: "completed",
         answered: at(0),
         ended: at(315_250),
@@ -53,7 +59,7 @@ fn only_completed_outbound_calls_count_by_their_exact_seconds() {
         check(usage, (call == ended()).then_some(line));
     };
     call(ended());
-    for direction in [Direction::Inbound, Direction::Outbound] {
+    for direction in [irisx::Direction::Inbound, irisx::Direction::Outbound] {
         for status in ["ringing", "failed", "busy"] {
             call(Call {
                 direction,
@@ -63,7 +69,7 @@ fn only_completed_outbound_calls_count_by_their_exact_seconds() {
         }
     }
     call(Call {
-        direction: Direction::Inbound,
+        direction: irisx::Direction::Inbound,
         ..ended()
     });
     call(Call {
@@ -78,38 +84,6 @@ fn only_completed_outbound_calls_count_by_their_exact_seconds() {
         },
     );
     assert_eq!(backwards, Err(Backwards));
-}
-
-#[test]
-fn media_make_an_mms_and_an_email_counts_its_recipients() {
-    let message = |media_types: &[&str], status: &str, expected: Option<&str>| {
-        let direction = Direction::Outbound;
-        let message = Message {
-            id: "m-1",
-            direction,
-            status,
-            media_types,
-        };
-        check(irisx::message("acme", &message), expected);
-    };
-    let plain = "m-1:message sms.sent - direction=outbound status=sent";
-    message(&[], "sent", Some(plain));
-    let mms = "m-1:mms sms.sent - direction=outbound media_type=image/png status=delivered";
-    message(&["image/png", "video/mp4"], "delivered", Some(mms));
-    message(&[], "queued", None);
-    let email = |cc: usize, bcc: usize, to: usize, expected: Option<&str>| {
-        let email = Email {
-            id: "e-1",
-            status: "sent",
-            to,
-            cc,
-            bcc,
-        };
-        check(irisx::email("acme", &email), expected);
-    };
-    let line = "e-1:message email.sent - direction=outbound recipients=6 status=sent";
-    email(2, 3, 1, Some(line));
-    email(0, 0, 0, None);
 }
 
 #[test]
