@@ -23,7 +23,7 @@ ORDER BY (number, checksum)
 SETTINGS non_replicated_deduplication_window = 0";
 
 /// All migrations, in the order they are applied: numbers count up from 1.
-pub const MIGRATIONS: [Migration; 7] = [
+pub const MIGRATIONS: [Migration; 8] = [
     Migration {
         number: 1,
         name: "buckets",
@@ -58,6 +58,11 @@ pub const MIGRATIONS: [Migration; 7] = [
         number: 7,
         name: "replays",
         sql: include_str!("../clickhouse/0007_replays.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "usage_raw",
+        sql: include_str!("../clickhouse/0008_usage_raw.sql"),
     },
 ];
 

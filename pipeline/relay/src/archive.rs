@@ -4,7 +4,8 @@
 //! that they reach, and reading starts at that position. So a kill anywhere repeats rows, which
 //! are the same rows, and never skips one. A record is decoded by the catalog in force at it, as
 //! the rollup does: its version is part of the position, and pointers in the log move it on.
-//! What the log no longer has is recorded as a hole. It keeps no state and judges no duplicate.
+//! What the log no longer has is recorded as a hole. What lies before a partition's adoption is
+//! kept too, as what the rollup never looks at. It keeps no state and judges no duplicate.
 
 mod judge;
 
@@ -38,6 +39,8 @@ struct Place {
     position: Stamp,
     log_time: LogTime,
     catalog: Arc<CatalogDecision>,
+    /// The first record that is the rollup's to judge.
+    adopted_from: Offset,
 }
 
 /// Rows that are on their way; an attempt that failed sends the very same.
@@ -115,6 +118,7 @@ impl Archive {
                 position: Stamp { epoch, offset },
                 log_time: saved.map_or(LogTime(0), |row| row.log_time),
                 catalog: Arc::clone(catalog),
+                adopted_from: view.adoption(&log_partition).map_or(0, |a| a.first_offset),
             },
             hole,
         })
@@ -237,14 +241,16 @@ impl Sink for Archive {
     }
 
     fn take(&mut self, log_partition: LogPartition, raw: &RawRecord<'_>) -> Result<(), Failure> {
-        let placement = raw.control_header().map(|header| self.placement(header));
-        let placement = placement.transpose()?;
+        let is_adopted = raw.offset >= self.places[&log_partition.partition].adopted_from;
+        let header = raw.control_header().filter(|_| is_adopted);
+        let placement = header.map(|header| self.placement(header)).transpose()?;
         let place = self.places.get_mut(&log_partition.partition);
         let place = place.expect("records come from partitions that have begun");
         let append_time = raw.append_time.unwrap_or(place.log_time);
         let catalog = Arc::clone(&place.catalog);
         let judged = match placement {
-            None => judge(&catalog.compiled, raw),
+            None if is_adopted => judge(&catalog.compiled, raw),
+            None => judge(&catalog.compiled, raw).before_adoption(),
             Some(Placement::Tick) => Judged::other("control", String::new()),
             Some(Placement::Bad(why)) => Judged::other(Reason::BadPointer.name(), why),
             Some(Placement::Catalog(placed)) => {

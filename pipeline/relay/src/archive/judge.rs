@@ -17,6 +17,8 @@ pub(super) const EVENT: &str = "event";
 const UNMATCHED: &str = "unmatched";
 /// An event of a type that the catalog ignores.
 const IGNORED: &str = "ignored";
+/// Whatever it is, the rollup begins behind it.
+const BEFORE_ADOPTION: &str = "before_adoption";
 
 /// A record as it was read.
 #[derive(Debug)]
@@ -29,6 +31,15 @@ pub(super) struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// The same as a record that nobody judges: what could be decoded of it, and no reason.
+    pub(super) fn before_adoption(self) -> Self {
+        Self {
+            outcome: BEFORE_ADOPTION,
+            detail: String::new(),
+            ..self
+        }
+    }
+
     /// A record that is no event.
     pub(super) fn other(outcome: &'static str, detail: String) -> Self {
         Self {
@@ -158,6 +169,19 @@ mod tests {
         check("[]", "batch");
         check("{", "malformed");
         check(&"x".repeat(2 << 20), "too_large");
+    }
+
+    #[test]
+    fn what_lies_before_the_adoption_has_no_other_outcome() {
+        let catalog = catalog();
+        for payload in [
+            "{",
+            "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\"}",
+        ] {
+            let raw = raw(&[], payload.as_bytes());
+            let early = judge(&catalog, &raw).before_adoption();
+            assert_eq!((early.outcome, &*early.detail), ("before_adoption", ""));
+        }
     }
 
     #[test]
