@@ -5,13 +5,14 @@
 
 use serde::Deserialize;
 use std::fmt;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
+mod keep;
 mod replication;
 
+use keep::ARCHIVE_PART_DAYS;
+pub use keep::{Keep, Retention};
 pub use replication::{Quorum, Replication};
 
 /// Longest database name: it is part of file names on the server.
@@ -94,6 +95,7 @@ impl Settings {
                 reason: "clickhouse.url is not https".to_owned(),
             });
         }
+        self.retention.check()?;
         self.replication.check()
     }
 }
@@ -151,6 +153,18 @@ pub enum SettingsError {
     /// No time at all.
     #[error("clickhouse.request_timeout cannot be 0")]
     Timeout,
+    /// Archived records without the letters that say which of them were rejected.
+    #[error(
+        "clickhouse.retention.dead_letters ({dead_letters}) must outlive usage_events \
+         ({usage_events}) by {ARCHIVE_PART_DAYS} days: without its letter a rejected record would \
+         be shown as counted"
+    )]
+    Letters {
+        /// How long letters are kept.
+        dead_letters: Keep,
+        /// How long archived records are kept.
+        usage_events: Keep,
+    },
     /// Not a length of retention.
     #[error("`{text}` is no retention: write `forever`, or a number and `days` or `months`")]
     Keep {
@@ -190,92 +204,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
-    }
-}
-
-/// How long each table keeps its rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retention {
-    /// Hour buckets, by the start of their window. Default 13 months.
-    pub bucket_hourly: Keep,
-    /// Day buckets, by the start of their window. Default for ever.
-    pub bucket_daily: Keep,
-    /// Month buckets, by the start of their window. Default for ever.
-    pub bucket_monthly: Keep,
-    /// Progress records, by log time; the newest per log partition is kept for ever. Default
-    /// 90 days.
-    pub progress_history: Keep,
-    /// Dead letters, by log time. Default for ever.
-    pub dead_letters: Keep,
-    /// The archive of usage records, by append time; whole parts go. Default 93 days: the longest
-    /// quarter and a day.
-    pub usage_events: Keep,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        const MONTHS: NonZeroU32 = NonZeroU32::new(13).expect("13 is not 0");
-        const DAYS: NonZeroU32 = NonZeroU32::new(90).expect("90 is not 0");
-        const ARCHIVE: NonZeroU32 = NonZeroU32::new(93).expect("93 is not 0");
-        Self {
-            bucket_hourly: Keep::Months(MONTHS),
-            bucket_daily: Keep::Forever,
-            bucket_monthly: Keep::Forever,
-            progress_history: Keep::Days(DAYS),
-            dead_letters: Keep::Forever,
-            usage_events: Keep::Days(ARCHIVE),
-        }
-    }
-}
-
-/// A length of retention: written `forever`, `90 days` or `13 months`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Keep {
-    /// Nothing is removed.
-    Forever,
-    /// Rows go when they are older.
-    Days(NonZeroU32),
-    /// Rows go when they are older; calendar months.
-    Months(NonZeroU32),
-}
-
-impl FromStr for Keep {
-    type Err = SettingsError;
-
-    fn from_str(text: &str) -> Result<Self, SettingsError> {
-        let refused = || SettingsError::Keep {
-            text: text.to_owned(),
-        };
-        if text == "forever" {
-            return Ok(Self::Forever);
-        }
-        let (count, unit) = text.split_once(' ').ok_or_else(refused)?;
-        let count: NonZeroU32 = count.parse().map_err(|_| refused())?;
-        match unit {
-            "day" | "days" => Ok(Self::Days(count)),
-            "month" | "months" => Ok(Self::Months(count)),
-            _ => Err(refused()),
-        }
-    }
-}
-
-impl TryFrom<String> for Keep {
-    type Error = SettingsError;
-
-    fn try_from(text: String) -> Result<Self, SettingsError> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Keep {
-    /// Writes what [`Keep::from_str`] reads.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forever => f.write_str("forever"),
-            Self::Days(count) => write!(f, "{count} days"),
-            Self::Months(count) => write!(f, "{count} months"),
-        }
     }
 }
 
@@ -324,18 +252,5 @@ mod tests {
         let mut settings = Settings::new("http://host");
         settings.password = Secret::new("hunter2");
         assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn retention_survives_its_text() {
-        for text in ["forever", "90 days", "13 months"] {
-            assert_eq!(
-                text.parse::<Keep>().map(|keep| keep.to_string()),
-                Ok(text.into())
-            );
-        }
-        for text in ["", "0 days", "90", "90days", "1 year", "-1 days", "Forever"] {
-            assert!(text.parse::<Keep>().is_err(), "{text}");
-        }
     }
 }

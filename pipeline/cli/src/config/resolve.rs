@@ -216,6 +216,9 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
             SettingsError::Quorum { .. } | SettingsError::NoQuorum => {
                 ("clickhouse.insert_quorum", error.to_string())
             }
+            SettingsError::Letters { .. } => {
+                ("clickhouse.retention.dead_letters", error.to_string())
+            }
             SettingsError::Keep { .. } => ("clickhouse.retention", error.to_string()),
         };
         checker.refuse(key, format!("cannot be used: {reason}"));

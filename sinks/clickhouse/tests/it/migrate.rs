@@ -92,7 +92,7 @@ async fn retention_follows_the_settings() {
     )
     .await;
     settings.retention.bucket_hourly = Keep::Forever;
-    settings.retention.dead_letters = "7 days".parse().unwrap();
+    settings.retention.dead_letters = "125 days".parse().unwrap();
     check_retention(
         &database,
         &settings,
