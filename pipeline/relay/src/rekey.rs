@@ -23,6 +23,7 @@ use meterline_core::control::CatalogDecision;
 use meterline_core::position::{LogPartition, Offset, Stamp};
 use meterline_core::reason::{Reason, Rejection};
 use meterline_core::time::LogTime;
+use meterline_kafka::MAX_RECORD_BYTES;
 use meterline_schemas::records::{DeadLetter, Original, encode_dead_letter};
 use meterline_schemas::rows::{DeadLetterRow, DeadRecord};
 use publisher::{Outgoing, Publisher, Unwritten};
@@ -137,7 +138,14 @@ impl Rekey {
         }
     }
 
-    fn forward(&mut self, raw: &RawRecord<'_>, tenant: &str, source: &str) -> Result<(), Failure> {
+    /// Hands the record over under its tenant; false where it is larger than any record that is
+    /// written, which the client library says at once.
+    fn forward(
+        &mut self,
+        raw: &RawRecord<'_>,
+        tenant: &str,
+        source: &str,
+    ) -> Result<bool, Failure> {
         let mut headers: Headers<'_> = raw.headers.iter().copied().collect();
         headers.push((SOURCE_HEADER, Some(source.as_bytes())));
         let sent = self.publisher.send(Outgoing {
@@ -146,8 +154,11 @@ impl Rekey {
             payload: raw.payload,
             headers: &headers,
         });
-        sent.map_err(unsent)?;
-        Ok(())
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if is_too_large(&error) => Ok(false),
+            Err(error) => Err(unsent(error)),
+        }
     }
 
     fn bury(
@@ -189,8 +200,7 @@ impl Rekey {
             return Ok(());
         };
         for Unwritten { number, error } in unwritten {
-            let code = error.rdkafka_error_code();
-            if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+            if is_too_large(error) {
                 self.refused.insert(self.sources[*number]);
             }
         }
@@ -239,6 +249,10 @@ fn unsent(error: KafkaError) -> Failure {
         "kafka",
         format!("a record was not taken for writing: {error}"),
     )
+}
+
+fn is_too_large(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge)
 }
 
 /// The committed position, if it was committed for this incarnation of the topic.
@@ -292,11 +306,16 @@ impl Sink for Rekey {
         } else {
             self.route(raw, added(&source))?
         };
-        let outcome = match routed {
-            Ok(tenant) => {
-                self.forward(raw, &tenant, &source)?;
-                "rekeyed"
+        let routed = match routed {
+            Ok(tenant) if !self.forward(raw, &tenant, &source)? => {
+                let detail =
+                    format!("no record of more than {MAX_RECORD_BYTES} bytes can be re-keyed");
+                Err(Rejection::new(Reason::TooLarge, detail).of_tenant(&tenant))
             }
+            routed => routed,
+        };
+        let outcome = match routed {
+            Ok(_) => "rekeyed",
             Err(rejection) => {
                 let reason = rejection.reason.name();
                 self.bury(log_partition, raw, rejection)?;
