@@ -8,6 +8,8 @@ use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
 use std::path::{Path, PathBuf};
 
+mod units;
+
 /// Compares the lines of what is refused in a file `c.yaml`.
 fn refused(text: &str, expected: &[&str]) {
     let shown = match read("c.yaml", text) {
