@@ -46,6 +46,25 @@ impl ClickHouse {
         self.call(action, request).await
     }
 
+    /// How many ranges of records the archive of a topic does not have, by partition.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn archive_holes<C: FromIterator<(u32, u64)>>(
+        &self,
+        topic_id: TopicId,
+    ) -> Result<C, Error> {
+        let sql = "SELECT log_partition, count() FROM archive_holes FINAL \
+                   WHERE topic_id = {topic_id:UUID} GROUP BY log_partition";
+        let request = self
+            .client()
+            .query(sql)
+            .param("topic_id", topic_id.to_string())
+            .fetch_all::<(u32, u64)>();
+        let action = || format!("read archive_holes of topic {topic_id}");
+        Ok(self.call(action, request).await?.into_iter().collect())
+    }
+
     /// Says up to where partitions are archived; their rows must have been acknowledged.
     ///
     /// # Errors

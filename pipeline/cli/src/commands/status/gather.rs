@@ -5,6 +5,7 @@
 //! asked as often as wanted.
 
 use super::super::KAFKA_TIMEOUT;
+use super::stages::{Archived, Incoming, archived};
 use crate::config::Settings;
 use crate::failure::chain;
 use anyhow::{Context as _, Result};
@@ -29,6 +30,11 @@ pub(super) struct Known {
     pub(super) progress: Option<ProgressRow>,
     pub(super) checkpoint: Option<Manifest>,
     pub(super) worker: Option<PartitionStatus>,
+    /// `None` where the archive stage is not in use.
+    pub(super) archived: Option<Archived>,
+    /// Records of this partition of the incoming topic that are not re-keyed; `None` where the
+    /// rekey stage is not in use.
+    pub(super) rekey_lag: Option<u64>,
 }
 
 impl Known {
@@ -42,6 +48,12 @@ impl Known {
     pub(super) fn lag(&self) -> Option<u64> {
         let (first, end) = self.ends?;
         Some(end.saturating_sub(self.published().unwrap_or(first)))
+    }
+
+    /// Records that are not archived.
+    pub(super) fn archive_lag(&self) -> Option<u64> {
+        let (_, end) = self.ends?;
+        Some(end.saturating_sub(self.archived?.to_offset))
     }
 }
 
@@ -61,6 +73,7 @@ pub(super) struct Sources {
     admin: Admin,
     topic: String,
     clickhouse: ClickHouse,
+    incoming: Incoming,
     store: Option<Store>,
     worker: Option<String>,
     http: reqwest::Client,
@@ -75,6 +88,7 @@ impl Sources {
             admin: Admin::connect(&settings.kafka)?,
             topic: settings.kafka.topics().usage_events(),
             clickhouse: ClickHouse::connect(settings.clickhouse.clone())?,
+            incoming: Incoming::connect(settings)?,
             store: settings.checkpoint.as_ref().map(Store::open).transpose()?,
             worker: settings
                 .http_listen
@@ -101,6 +115,7 @@ impl Sources {
         let parts = &mut gathered.partitions;
         for result in [
             self.add_progress(&topic, parts),
+            self.add_archive(&topic, parts),
             self.add_checkpoints(&topic, parts),
         ] {
             gathered.is_incomplete |= result.is_err();
@@ -108,6 +123,9 @@ impl Sources {
                 .warnings
                 .extend(result.err().map(|e| chain(e.as_ref())));
         }
+        // Whoever may look at usage may have no right to the rekey group.
+        let rekey = self.add_rekey(parts).err();
+        gathered.warnings.extend(rekey.map(|e| chain(e.as_ref())));
         match self.add_worker(parts) {
             Ok(problems) => gathered.warnings.extend(problems),
             Err(error) => gathered.warnings.push(chain(error.as_ref())),
@@ -141,6 +159,26 @@ impl Sources {
         for row in rows.into_iter().filter(of_topic) {
             let known = partitions.entry(row.log_partition).or_default();
             known.progress = Some(row);
+        }
+        Ok(())
+    }
+
+    fn add_archive(
+        &self,
+        topic: &TopicDescription,
+        partitions: &mut BTreeMap<u32, Known>,
+    ) -> Result<()> {
+        let archived = archived(&self.clickhouse, topic.topic_id);
+        for (partition, archived) in self.runtime.block_on(archived)? {
+            let known = partitions.entry(partition).or_default();
+            known.archived = Some(archived);
+        }
+        Ok(())
+    }
+
+    fn add_rekey(&self, partitions: &mut BTreeMap<u32, Known>) -> Result<()> {
+        for (partition, lag) in self.incoming.lags(&self.admin)? {
+            partitions.entry(partition).or_default().rekey_lag = Some(lag);
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ struct Shown {
     log_time_age: Option<u64>,
     freshness: Option<u64>,
     checkpoint_age: Option<u64>,
+    archive_lag: Option<u64>,
+    rekey_lag: Option<u64>,
     reason: String,
 }
 
@@ -111,13 +113,27 @@ impl Screen {
         let lag: u64 = self.rows.iter().filter_map(|row| row.lag).sum();
         let rate = self.rates.back().copied();
         let freshness = self.rows.iter().filter_map(|row| row.freshness).max();
+        let stages = [
+            self.stage_lag("archive", |row| row.archive_lag),
+            self.stage_lag("rekey", |row| row.rekey_lag),
+        ];
         format!(
-            "{} partitions, {running} running   {} records/s   lag {}   freshness {}",
+            "{} partitions, {running} running   {} records/s   lag {}   freshness {}{}",
             self.rows.len(),
             number(rate),
             grouped(lag),
-            age(freshness)
+            age(freshness),
+            stages.concat()
         )
+    }
+
+    /// How far behind a stage is, where it is in use.
+    fn stage_lag(&self, stage: &str, of: impl Fn(&Shown) -> Option<u64>) -> String {
+        let lags: Vec<u64> = self.rows.iter().filter_map(of).collect();
+        if lags.is_empty() {
+            return String::new();
+        }
+        format!("   {stage} lag {}", grouped(lags.iter().sum()))
     }
 }
 
@@ -152,6 +168,8 @@ fn shown(partition: u32, known: &Known, rate: Option<u64>, time: EventTime) -> S
         log_time_age: log_time.filter(|t| t.0 > 0).map(|t| seconds(t, time)),
         freshness: worker.map(|worker| worker.freshness_seconds),
         checkpoint_age: checkpoint.map(|written| seconds(written, time)),
+        archive_lag: known.archive_lag(),
+        rekey_lag: known.rekey_lag,
         reason: worker.and_then(|w| w.reason.clone()).unwrap_or_default(),
     }
 }

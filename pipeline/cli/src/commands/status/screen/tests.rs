@@ -1,5 +1,6 @@
 //! The screen as text, on a terminal that is none.
 
+use super::super::stages::Archived;
 use super::*;
 use meterline_worker::{PartitionState, PartitionStatus};
 use ratatui::Terminal;
@@ -92,6 +93,25 @@ fn partitions_are_shown_with_rate_lag_ages_and_reason() {
             "   2  unknown          -              4  -           -         -",
         ]
     );
+}
+
+#[test]
+fn stages_that_are_in_use_tell_their_lag() {
+    let mut screen = Screen::new("usage.events");
+    let known = |archived, rekey_lag| Known {
+        ends: Some((0, 2_000)),
+        archived: Some(Archived {
+            to_offset: archived,
+            holes: 0,
+        }),
+        rekey_lag,
+        ..Known::default()
+    };
+    let partitions = [(0, known(500, Some(7))), (1, known(2_000, None))];
+    screen.show(answer(partitions), Instant::now(), NOW);
+    let totals = screen.totals();
+    let expected = "freshness -   archive lag 1,500   rekey lag 7";
+    assert!(totals.ends_with(expected), "{totals}");
 }
 
 #[test]
