@@ -64,7 +64,7 @@ impl ControlLog {
         let deadline = Instant::now() + timeout;
         let topic = self.settings().topics().usage_events();
         let text = pointer.to_string();
-        let headers = [(CONTROL_HEADER, text.as_bytes())];
+        let headers = [(CONTROL_HEADER, Some(text.as_bytes()))];
         let mut backoff = Backoff::new();
         loop {
             let records = partitions.iter().map(|partition| Outgoing {

@@ -30,7 +30,7 @@ pub(crate) struct Ready {
     /// Its tenant's partition.
     pub(crate) partition: u32,
     /// Its headers: the original's, then where it was replayed from.
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
     /// Its value.
     pub(crate) payload: Option<Vec<u8>>,
     /// Where the bytes came from.
@@ -40,7 +40,10 @@ pub(crate) struct Ready {
 impl Ready {
     /// Bytes of key, headers and value.
     pub(crate) fn bytes(&self) -> usize {
-        let headers = self.headers.iter().map(|(k, v)| k.len() + v.len());
+        let header = |(name, value): &(String, Option<Vec<u8>>)| {
+            name.len() + value.as_ref().map_or(0, Vec::len)
+        };
+        let headers = self.headers.iter().map(header);
         self.tenant.len() + self.payload.as_ref().map_or(0, Vec::len) + headers.sum::<usize>()
     }
 }
@@ -58,12 +61,9 @@ pub(crate) fn ready(
     partitions: u32,
 ) -> Result<Ready, Refusal> {
     let tenant = tenant_of(&original, decoder)?;
-    // A header without value is written as an empty one: our producers know no other.
-    let kept = original.headers.into_iter();
-    let mut headers: Vec<(String, Vec<u8>)> = kept
-        .map(|(name, value)| (name, value.unwrap_or_default()))
-        .collect();
-    headers.push((REPLAY_HEADER.to_owned(), letter.to_string().into_bytes()));
+    let mut headers = original.headers;
+    let provenance = letter.to_string().into_bytes();
+    headers.push((REPLAY_HEADER.to_owned(), Some(provenance)));
     let ready = Ready {
         partition: partition_of(tenant.as_bytes(), partitions),
         tenant,
@@ -111,7 +111,7 @@ mod tests {
     const PARTITIONS: u32 = 8;
 
     fn check(
-        headers: &[(&str, &str)],
+        headers: &[(&str, Option<&str>)],
         payload: Option<&str>,
     ) -> Result<(String, u32, Vec<String>), &'static str> {
         let letter = LetterId {
@@ -124,7 +124,7 @@ mod tests {
         let original = Original {
             headers: headers
                 .iter()
-                .map(|(k, v)| ((*k).to_owned(), Some(v.as_bytes().to_vec())))
+                .map(|(k, v)| ((*k).to_owned(), v.map(|v| v.as_bytes().to_vec())))
                 .collect(),
             payload: payload.map(|text| text.as_bytes().to_vec()),
             copy: CopySource::Log,
@@ -132,9 +132,11 @@ mod tests {
         let decoder = Decoder::new(&[]).expect("the built-in schema");
         let ready = ready(letter, original, &decoder, PARTITIONS).map_err(|r| r.name())?;
         assert_eq!(ready.payload.as_deref(), payload.map(str::as_bytes));
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-        let headers = ready.headers.iter();
-        let headers = headers.map(|(k, v)| format!("{k}={}", text(v))).collect();
+        let text = |(name, value): (String, Option<Vec<u8>>)| match value {
+            Some(value) => format!("{name}={}", String::from_utf8(value).expect("text")),
+            None => name,
+        };
+        let headers = ready.headers.into_iter().map(text).collect();
         Ok((ready.tenant, ready.partition, headers))
     }
 
@@ -144,23 +146,30 @@ mod tests {
     fn an_original_goes_to_its_tenants_partition_with_one_header_more() {
         let home = partition_of(b"acme", PARTITIONS);
         let provenance = "meterline-replay=00000000-0000-0000-0000-000000000001/7/5";
-        let expected = vec!["a=1".to_owned(), provenance.to_owned()];
+        let expected = ["a=1", "b=", "c", provenance].map(str::to_owned);
         assert_eq!(
-            check(&[("a", "1")], Some(EVENT)),
-            Ok(("acme".to_owned(), home, expected))
+            check(
+                &[("a", Some("1")), ("b", Some("")), ("c", None)],
+                Some(EVENT)
+            ),
+            Ok(("acme".to_owned(), home, expected.to_vec()))
         );
         // A letter of a letter keeps the first provenance.
-        let again = check(&[(REPLAY_HEADER, "x/1/2")], Some(EVENT)).expect("an event");
+        let again = check(&[(REPLAY_HEADER, Some("x/1/2"))], Some(EVENT)).expect("an event");
         assert_eq!(again.2, ["meterline-replay=x/1/2", provenance]);
     }
 
     #[test]
     fn what_is_no_event_of_a_tenant_is_refused_by_name() {
         let without = EVENT.replace(r#""subject":"acme","#, "");
-        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, &'a str);
+        type Case<'a> = (&'a [(&'a str, Option<&'a str>)], Option<&'a str>, &'a str);
         let cases: [Case<'_>; 6] = [
-            (&[(CONTROL_HEADER, "tick")], Some(EVENT), "bad_pointer"),
-            (&[("x", ""), (CONTROL_HEADER, "")], None, "bad_pointer"),
+            (
+                &[(CONTROL_HEADER, Some("tick"))],
+                Some(EVENT),
+                "bad_pointer",
+            ),
+            (&[("x", None), (CONTROL_HEADER, None)], None, "bad_pointer"),
             (&[], None, "unreadable"),
             (&[], Some("{"), "unreadable"),
             (&[], Some("\0\0\0\0\u{7}x"), "unreadable"),

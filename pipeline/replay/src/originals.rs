@@ -87,7 +87,8 @@ fn is_it(letter: &DeadLetterRow, payload: Option<&[u8]>) -> bool {
 
 /// The letter's own copy, where it holds all of the record.
 ///
-/// The table holds an absent value as an empty one, which no record form tells apart.
+/// The table holds an absent value as an empty one, that of a header too: no record form tells
+/// them apart.
 fn stored(letter: &DeadLetterRow) -> Option<Original> {
     let is_whole = letter.truncated == 0 && is_it(letter, Some(&letter.original));
     is_whole.then(|| Original {

@@ -20,7 +20,7 @@ mod thread;
 
 pub(crate) use deliver::chain;
 pub(crate) use load::{Assignment, run};
-pub(crate) use record::{Headers, RawRecord};
+pub(crate) use record::RawRecord;
 
 use ledger::Lane;
 use meterline_checkpoint::{Merged, RunFile, StoreError};

@@ -10,6 +10,7 @@
 mod admin;
 mod describe;
 mod error;
+mod headers;
 mod last_failure;
 mod leader_epoch;
 mod producer;
@@ -23,6 +24,7 @@ mod topics;
 pub use admin::{Admin, Created, TopicConfig, TopicDescription, TopicSpec};
 pub use describe::PartitionDescription;
 pub use error::{Error, Next, SendError};
+pub use headers::{Headers, headers, native_headers};
 pub use leader_epoch::set_leader_epoch;
 pub use producer::{
     MAX_RECORD_BYTES, Outgoing, Producer, Transaction, TransactionError, TransactionalProducer,

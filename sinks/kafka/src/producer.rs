@@ -47,8 +47,8 @@ pub struct Outgoing<'a> {
     pub key: Option<&'a [u8]>,
     /// The value.
     pub payload: Option<&'a [u8]>,
-    /// Headers in order.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    /// Headers in order; a value may be absent.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
 }
 
 /// Where a record was written.
@@ -75,7 +75,9 @@ impl std::fmt::Debug for Producer {
 
 impl Outgoing<'_> {
     fn bytes(&self) -> usize {
-        let headers = self.headers.iter().map(|(k, v)| k.len() + v.len());
+        let bytes =
+            |(name, value): &(&str, Option<&[u8]>)| name.len() + value.map_or(0, <[u8]>::len);
+        let headers = self.headers.iter().map(bytes);
         self.key.map_or(0, <[u8]>::len)
             + self.payload.map_or(0, <[u8]>::len)
             + headers.sum::<usize>()
@@ -100,10 +102,7 @@ impl Outgoing<'_> {
         if !self.headers.is_empty() {
             let mut headers = OwnedHeaders::new_with_capacity(self.headers.len());
             for (key, value) in self.headers {
-                headers = headers.insert(Header {
-                    key,
-                    value: Some(*value),
-                });
+                headers = headers.insert(Header { key, value: *value });
             }
             record = record.headers(headers);
         }

@@ -6,13 +6,14 @@
 
 use crate::admin::Admin;
 use crate::error::Error;
+use crate::headers::headers;
 use crate::settings::Settings;
 use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ pub struct ReadRecord {
     pub append_time: Option<LogTime>,
     /// Its key.
     pub key: Option<Vec<u8>>,
-    /// Its headers in written order.
+    /// Its headers in written order, those whose names are UTF-8.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// Its value; `None` in a tombstone.
     pub payload: Option<Vec<u8>>,
@@ -369,12 +370,8 @@ impl Reader {
 
 impl ReadRecord {
     fn copy(message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().into_iter().flat_map(|headers| {
-            let copied = |header: rdkafka::message::Header<'_, &[u8]>| {
-                (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
-            };
-            headers.iter().map(copied)
-        });
+        let copied =
+            |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), value.map(<[u8]>::to_vec));
         Self {
             offset: Offset::try_from(message.offset()).expect("records have offsets from 0"),
             append_time: match message.timestamp() {
@@ -382,7 +379,7 @@ impl ReadRecord {
                 _ => None,
             },
             key: message.key().map(<[u8]>::to_vec),
-            headers: headers.collect(),
+            headers: headers(message).map(copied).collect(),
             payload: message.payload().map(<[u8]>::to_vec),
         }
     }

@@ -11,6 +11,9 @@ use meterline_kafka::{Outgoing, SendError, Transaction, Written};
 use meterline_schemas::records::{DeadLetterReplay, encode_replay};
 use meterline_schemas::rows::DeadLetterRow;
 
+/// A header as it is sent.
+type Header<'a> = (&'a str, Option<&'a [u8]>);
+
 impl Replayer {
     /// Publishes a batch and its markers in one transaction.
     pub(super) fn publish(
@@ -55,11 +58,11 @@ impl Replayer {
         batch: &[Next],
         open: &Transaction<'_>,
     ) -> Result<Vec<Written>, SendError> {
-        let headers: Vec<Vec<(&str, &[u8])>> = batch
+        let headers: Vec<Vec<Header<'_>>> = batch
             .iter()
             .map(|next| {
                 let headers = next.ready.headers.iter();
-                headers.map(|(k, v)| (k.as_str(), v.as_slice())).collect()
+                headers.map(|(k, v)| (k.as_str(), v.as_deref())).collect()
             })
             .collect();
         let records: Vec<Outgoing<'_>> = batch

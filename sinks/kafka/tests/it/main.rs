@@ -2,6 +2,7 @@
 //!
 //! One topic prefix per test; no sleeps, no retries: what must become true is awaited.
 
+mod headers;
 mod stack;
 
 use meterline_core::hash::partition_of;
@@ -162,7 +163,11 @@ fn records_arrive_as_they_were_sent() {
     let written = producer.send_blocking(Outgoing {
         topic: &spec.name,
         partition: Some(1),
-        headers: &[("meterline-control", b"tick"), ("empty", b"")],
+        headers: &[
+            ("meterline-control", Some(b"tick")),
+            ("empty", Some(b"")),
+            ("absent", None),
+        ],
         ..Outgoing::default()
     });
     let written = written.expect("acknowledged");
@@ -180,9 +185,10 @@ fn records_arrive_as_they_were_sent() {
         let header = headers.get(n);
         (header.key, header.value)
     };
-    assert_eq!(headers.count(), 2);
+    assert_eq!(headers.count(), 3);
     assert_eq!(sent(0), ("meterline-control", Some(&b"tick"[..])));
     assert_eq!(sent(1), ("empty", Some(&b""[..])));
+    assert_eq!(sent(2), ("absent", None));
 }
 
 #[test]
