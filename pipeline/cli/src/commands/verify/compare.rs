@@ -177,7 +177,8 @@ impl Comparison<'_> {
         Ok(found)
     }
 
-    /// Dead letters against the counters. Fewer are no difference: retention and `purge` take some.
+    /// Dead letters against the counters. Fewer are only noted: retention and `purge` take some, and
+    /// nothing records which.
     async fn letters(
         &self,
         row: &ProgressRow,
@@ -199,7 +200,7 @@ impl Comparison<'_> {
                 let there = &difference.found;
                 notes.push(format!(
                     "{partition}: {there} of {expected} {what} are there; retention or purge took \
-                     the others"
+                     the others, or they were lost, which cannot be told apart"
                 ));
             }
         }
