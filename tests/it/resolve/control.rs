@@ -1,9 +1,16 @@
-//! `unknown_kind` and `unknown_fold`: a newer release wrote to the control log.
+//! The control log cannot be read on: `unknown_kind` and `unknown_fold` of a newer release, and
+//! `log_gap`.
+//!
+//! What ends these is not staged: there is no newer release yet, and only the brokers' disks bring
+//! records of the control log back. So these tests end where the halt still stands, with what was
+//! counted before it unchanged, and with an exit that is refused. `verify` reads the control log, and
+//! has nothing to say here.
 
-use super::resolve;
+use super::{assert_rows, resolve};
+use crate::support::load::{Mix, Mixer};
 use crate::support::site::Site;
 use crate::support::turn::Turn;
-use crate::support::wait::{SOON, until};
+use crate::support::wait::SOON;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 /// Bytes of the frame in front of an Avro single object: mark and fingerprint.
@@ -46,19 +53,21 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 fn check(name: &str, kind: &str, body: &str, halt: &str) {
     let site = Site::new(name);
     site.init(1, "load");
+    let publisher = site.publisher();
+    let mut mixer = Mixer::new(Mix::new(name, 1), rand::random());
+    publisher.send_many(&mut mixer, 1_000);
     let mut worker = site.worker("older", &[]);
-    worker.wait_partition(0, "running", "");
+    site.wait_complete(&publisher.ends(), SOON);
     append(&site, kind, body);
     worker.wait_partition(0, "halted", halt);
     resolve(&site, &worker, &[])
         .ok()
-        .says(&[halt, "a later one"]);
-    until("the worker to be alive", SOON, || {
-        let seen = worker.status_of("/health/live");
-        (seen == Some(200))
-            .then_some(())
-            .ok_or_else(|| format!("{seen:?}"))
-    });
+        .says(&[halt, "none here", "a later one"]);
+    resolve(&site, &worker, &["--yes"])
+        .with_code(1)
+        .says(&[halt, "the control log needs something else first"]);
+    worker.assert_running();
+    assert_rows(&site, &publisher);
 }
 
 #[test]
@@ -67,4 +76,19 @@ fn decisions_of_a_newer_release_wait_for_it() {
     let fold = r#"{"kind":"catalog","catalog":{"fold":99},"source":""}"#;
     check("resolve_kind", "tariff", "{}", "unknown_kind");
     check("resolve_fold", "catalog", fold, "unknown_fold");
+}
+
+#[test]
+fn a_control_log_that_was_cut_off_must_be_brought_back() {
+    let _turn = Turn::light();
+    let site = Site::new("resolve_cut_off");
+    site.init(1, "load");
+    let control = site.topic("meterline.control");
+    site.kafka().delete_records(&control, 0, 1);
+    site.meterline(&["resolve"])
+        .ok()
+        .says(&["log_gap", "bring the control log back whole"]);
+    site.meterline(&["resolve", "--without-workers", "--yes"])
+        .with_code(1)
+        .says(&["log_gap", "the control log needs something else first"]);
 }

@@ -179,3 +179,30 @@ fn a_format_of_another_release_waits_for_it_and_goes_on() {
     wait_epoch(&site, 0, 0, publisher.ends()[&0]);
     assert_counted(&site, &publisher);
 }
+
+#[test]
+fn checkpoints_of_another_identity_key_wait_for_their_own() {
+    let _turn = Turn::light();
+    let (site, publisher, mut mixer) = stopped("resolve_key", 1_000);
+    let path = site.checkpoints().join("identity-key");
+    let key = std::fs::read(&path).expect("a key");
+    std::fs::remove_file(&path).expect("the key can be deleted");
+    publisher.send_many(&mut mixer, 500);
+    // It finds no key and makes one.
+    let mut worker = site.worker("another", &[]);
+    worker.wait_partition(0, "halted", "divergence");
+    resolve(&site, &worker, &["--yes"]).with_code(1).says(&[
+        "divergence",
+        "none here",
+        "bring back the `identity-key`",
+    ]);
+    assert!(worker.stop().success());
+    std::fs::write(&path, key).expect("the key can be written");
+    let worker = site.worker("its_own", &[]);
+    // No verdict was given: it goes on in the same epoch.
+    wait_epoch(&site, 0, 0, publisher.ends()[&0]);
+    assert_counted(&site, &publisher);
+    resolve(&site, &worker, &[])
+        .ok()
+        .says(&["nothing is halted"]);
+}
