@@ -93,6 +93,76 @@ fn days_are_busier_than_nights_and_late_events_are_rare() {
     }
 }
 
+/// Events of the mean day on working days, on Saturdays and on Sundays.
+fn week(events: &[(Kind, UsageEvent)]) -> [usize; 3] {
+    // 1970-01-01 was a Thursday.
+    let sort = |day: i64| match (day + 3).rem_euclid(7) {
+        5 => 1,
+        6 => 2,
+        _ => 0,
+    };
+    let (mut sums, mut days) = ([0; 3], [0; 3]);
+    for (_, event) in events {
+        sums[sort(event.time.0.div_euclid(DAY))] += 1;
+    }
+    let first = (testing::NOW - LAST_DAYS).div_euclid(DAY);
+    (first..first + 30).for_each(|day| days[sort(day)] += 1);
+    [0, 1, 2].map(|place| sums[place] / days[place])
+}
+
+#[test]
+fn weeks_have_the_shape_of_each_products_users() {
+    // How busy Saturdays and Sundays are, in percent of working days. All days alike would be 100.
+    let expected = |product| match product {
+        Product::Pulse => [50..72, 55..78],
+        Product::Provider => [140..185, 35..55],
+        Product::Stack | Product::Irisx | Product::Operate => [12..26, 9..22],
+    };
+    for product in Product::value_variants() {
+        for seed in 1..=3 {
+            let [working, saturday, sunday] = week(&month(*product, seed));
+            let found = [saturday, sunday].map(|day| day * 100 / working);
+            let fits = expected(*product)
+                .iter()
+                .zip(found)
+                .all(|(range, found)| range.contains(&found));
+            assert!(fits, "{product:?}, seed {seed}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn few_tenants_cause_most_of_each_products_usage() {
+    for product in Product::value_variants() {
+        for seed in 1..=3 {
+            let mut by_tenant = std::collections::BTreeMap::<_, usize>::new();
+            for (_, event) in month(*product, seed) {
+                *by_tenant.entry(event.tenant).or_default() += 1;
+            }
+            assert_eq!(
+                by_tenant.len(),
+                30,
+                "{product:?}: every tenant does something"
+            );
+            let mut counts: Vec<_> = by_tenant.into_values().collect();
+            counts.sort_unstable_by(|a, b| b.cmp(a));
+            let all: usize = counts.iter().sum();
+            let share = |of: &[usize]| of.iter().sum::<usize>() * 100 / all;
+            // Were all alike, these would be 3, 10 and 50 percent.
+            let (first, three, half) = (
+                share(&counts[..1]),
+                share(&counts[..3]),
+                share(&counts[15..]),
+            );
+            let fits = (18..34).contains(&first) && (38..56).contains(&three) && half < 22;
+            assert!(
+                fits,
+                "{product:?}, seed {seed}: {first}, {three}, {half} percent"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_month_in_which_everything_is_late_ends() {
     let plan = Plan {
