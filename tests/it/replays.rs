@@ -54,22 +54,64 @@ fn a_crc32_producer_is_replayed_and_counted_exactly() {
     ]);
     assert_once(&site, letters);
     assert_counted(&site, &published(&site));
-    purged(&site, letters);
+    purged(&site, name, letters);
     assert!(worker.stop().success());
 }
 
-/// Only what was replayed goes, unless more is asked for.
-fn purged(site: &Site, letters: usize) {
+/// Only what was replayed is purged, unless more is asked for; the letters stay.
+fn purged(site: &Site, name: &str, letters: usize) {
     site.meterline(&["dead-letters", "purge", "--yes"])
         .with_code(2);
     let purge = ["dead-letters", "purge", "--reason", "wrong_partition"];
     let asked = site.meterline(&purge).ok();
-    asked.says(&[&format!("{letters} replayed dead letters would be removed")]);
-    assert_eq!(letters_now(site), letters);
-    site.meterline(&[&purge[..], &["--yes"]].concat())
+    asked.says(&[&format!("{letters} replayed dead letters would be purged")]);
+    assert_eq!(holding(site), letters);
+    let why = ["--yes", "--actor", "bob", "--note", "asked for"];
+    site.meterline(&[&purge[..], &why].concat())
         .ok()
-        .says(&[&format!("{letters} replayed dead letters are removed")]);
-    assert_eq!(letters_now(site), 0);
+        .says(&[&format!("{letters} replayed dead letters are purged")]);
+    assert_eq!(holding(site), 0);
+    assert_eq!(letters_now(site), letters, "what was rejected stays so");
+    site.meterline(&["dead-letters", "list"])
+        .ok()
+        .says(&["no dead letter that fits"]);
+    let list = ["dead-letters", "list", "--purged", "--output", "json"];
+    assert_eq!(rows(site, &list).len(), letters.min(50));
+    site.meterline(&["dead-letters", "show", name])
+        .ok()
+        .says(&["by bob: asked for", "wrong_partition"]);
+}
+
+/// Letters that hold something of their records.
+fn holding(site: &Site) -> usize {
+    let sql = "SELECT count() FROM dead_letters FINAL WHERE original != '' OR key != ''";
+    usize::try_from(site.sql().number(sql)).expect("a count")
+}
+
+#[test]
+fn a_run_takes_the_letters_of_its_beginning_and_not_its_own() {
+    let _turn = Turn::light();
+    let site = Site::new("replayed_once");
+    site.init(2, "load");
+    let worker = site.worker("worker", &[]);
+    let publisher = site.publisher();
+    for number in 0..300 {
+        let time = now() - 40 * 24 * 60 * MINUTE;
+        let late = plain(&format!("t{}", number % TENANTS), &number.to_string(), time);
+        publisher.send_event(late, Form::Json);
+    }
+    publisher.flush();
+    wait_letters(&site, |letters| letters == 300);
+    // The second page is read when what the first one published is rejected again.
+    let held = site.fault("hold", "ORDER BY log_time, topic_id", &json!({"skip": 1}));
+    let run = site.start(&["dead-letters", "replay", "--all", "--yes"]);
+    held.wait_held(1);
+    wait_letters(&site, |letters| letters == 500);
+    drop(held);
+    assert_eq!(finished(run), Some(0));
+    assert_once(&site, 300);
+    wait_letters(&site, |letters| letters == 600);
+    assert!(worker.stop().success());
 }
 
 #[test]
@@ -173,6 +215,12 @@ fn what_cannot_be_replayed_is_said_and_left() {
     let shown = site.meterline(&["dead-letters", "show", name]).ok();
     assert!(!shown.stdout.contains('\x1b'), "{shown}");
     shown.says(&["7b221b5b324aff"]);
+    let malformed = ["--reason", "malformed", "--unreplayed", "--yes"];
+    site.meterline(&[&["dead-letters", "purge"], &malformed[..]].concat())
+        .ok()
+        .says(&["1 dead letters are purged"]);
+    let refused = site.meterline(&["dead-letters", "replay", name]);
+    refused.with_code(1).says(&["it was purged: "]);
     assert!(worker.stop().success());
 }
 

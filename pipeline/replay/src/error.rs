@@ -90,6 +90,14 @@ pub enum Refusal {
         /// Where it was published again.
         to: LetterId,
     },
+    /// What it held was removed.
+    #[error("it was purged: {by} removed what it held of its record{}", note_of(.note))]
+    Purged {
+        /// Who purged it.
+        by: String,
+        /// Why; may be empty.
+        note: String,
+    },
     /// The markers of its time are gone from the log.
     #[error(
         "whether it was replayed cannot be told: nobody read the markers before {from} while \
@@ -119,6 +127,15 @@ pub enum Refusal {
     },
 }
 
+/// A note behind a text, where there is one.
+fn note_of(note: &str) -> String {
+    if note.is_empty() {
+        String::new()
+    } else {
+        format!(" ({note})")
+    }
+}
+
 impl Refusal {
     /// The name in output, for programs.
     #[must_use]
@@ -126,6 +143,7 @@ impl Refusal {
         match self {
             Self::Control => "bad_pointer",
             Self::Already { .. } => "already_replayed",
+            Self::Purged { .. } => "purged",
             Self::Uncertain { .. } => "uncertain",
             Self::Gone { .. } => "original_gone",
             Self::Unreadable(_) => "unreadable",

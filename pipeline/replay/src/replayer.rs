@@ -1,6 +1,7 @@
 //! One run: take the transactional id, read the markers, publish letter by letter in batches.
 
 mod publish;
+mod snapshot;
 
 use crate::error::{Refusal, ReplayError};
 use crate::judge::{Ready, ready};
@@ -15,6 +16,7 @@ use meterline_core::time::LogTime;
 use meterline_kafka::{Admin, Reader, Settings, TopicDescription, TransactionalProducer};
 use meterline_schemas::records::CopySource;
 use meterline_schemas::rows::{DeadLetterRow, ReplayRow};
+use snapshot::{Snapshot, place_of, unfinished};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -45,7 +47,7 @@ pub struct Places {
 /// What is to be replayed, by whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Which letters; those that were replayed are left out by themselves.
+    /// Which letters; those that were replayed or purged are left out by themselves.
     pub filter: DeadLetterFilter<'a>,
     /// Most letters, refused ones included.
     pub limit: u64,
@@ -80,6 +82,8 @@ pub struct Tally {
     pub refused: u64,
     /// Left out, because they were replayed before this run.
     pub already: u64,
+    /// Left out, because they were purged and not replayed before.
+    pub purged: u64,
 }
 
 /// What the log of markers says.
@@ -93,6 +97,7 @@ pub struct Known {
 #[derive(Debug)]
 pub struct Replayer {
     places: Places,
+    admin: Admin,
     markers: MarkerLog,
     usage: TopicDescription,
     reader: Reader,
@@ -109,6 +114,7 @@ struct Run<'a> {
     request: &'a Request<'a>,
     catalog: Arc<CatalogDecision>,
     known: Known,
+    snapshot: Snapshot,
     producer: Option<TransactionalProducer>,
     originals: Originals,
     tally: Tally,
@@ -135,6 +141,7 @@ impl Replayer {
                 topic_id: dead_letter.topic_id,
             },
             places,
+            admin,
             usage,
         })
     }
@@ -173,7 +180,7 @@ impl Replayer {
         Ok(runtime.block_on(clickhouse.replay_of(letter.log_partition, letter.offset))?)
     }
 
-    /// Replays letters, oldest first, and says of each what became of it.
+    /// Replays letters that are there now, oldest first, and says of each what became of it.
     ///
     /// A batch is in the log as a whole or not at all; `stopped` is asked between batches. Blocks.
     ///
@@ -200,10 +207,12 @@ impl Replayer {
             request,
             catalog: Arc::clone(catalog),
             known,
+            snapshot: self.snapshot(&unfinished(&request.filter))?,
             producer,
             originals: Originals::connect(&self.places.kafka, TIMEOUT)?,
             tally: Tally {
-                already: self.already(&request.filter)?,
+                already: self.count(&request.filter, true, None)?,
+                purged: self.count(&request.filter, false, Some(true))?,
                 ..Tally::default()
             },
         };
@@ -214,10 +223,17 @@ impl Replayer {
         done.map(|()| run.tally)
     }
 
-    fn already(&self, filter: &DeadLetterFilter<'_>) -> Result<u64, ReplayError> {
-        let replayed = Some(true);
+    /// Letters that are left out.
+    fn count(
+        &self,
+        filter: &DeadLetterFilter<'_>,
+        replayed: bool,
+        purged: Option<bool>,
+    ) -> Result<u64, ReplayError> {
+        let replayed = Some(replayed);
         let filter = DeadLetterFilter {
             replayed,
+            purged,
             ..*filter
         };
         let Places {
@@ -234,21 +250,23 @@ impl Replayer {
         stopped: &impl Fn() -> bool,
         say: &mut impl FnMut(&DeadLetterRow, &Outcome),
     ) -> Result<(), ReplayError> {
-        let filter = DeadLetterFilter {
-            replayed: Some(false),
-            ..run.request.filter
-        };
+        if run.snapshot.newest.is_none() {
+            return Ok(());
+        }
+        let filter = unfinished(&run.request.filter);
         let mut page = LetterPage::first(LetterOrder::OldestFirst, BATCH_LETTERS);
+        page.up_to = run.snapshot.newest;
         let mut left = run.request.limit;
         while left > 0 && !stopped() {
             page.limit = u32::try_from(left).map_or(BATCH_LETTERS, |left| left.min(BATCH_LETTERS));
             let places = &self.places;
-            let letters = places
+            let mut letters = places
                 .runtime
                 .block_on(places.clickhouse.dead_letters(&filter, &page))?;
-            left -= letters.len() as u64;
             let Some(last) = letters.last() else { break };
-            page.after = Some((last.log_time, id_of(last).log_partition, last.offset));
+            page.after = Some(place_of(last));
+            letters.retain(|letter| run.snapshot.has(letter));
+            left -= letters.len() as u64;
             self.page(run, letters, say)?;
         }
         Ok(())

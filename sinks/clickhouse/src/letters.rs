@@ -1,4 +1,4 @@
-//! Dead letters: pages of them by filter, their number, and their removal.
+//! Dead letters: pages of them by filter, and their number.
 //!
 //! One filter serves all commands, so that what `list` shows is what `replay` and `purge` take.
 //! SQL is put together from fixed pieces only; what a caller passes travels beside it.
@@ -36,6 +36,8 @@ pub struct DeadLetterFilter<'a> {
     pub until: Option<LogTime>,
     /// Only those that were replayed, or only those that were not.
     pub replayed: Option<bool>,
+    /// Only those that were purged, or only those that were not.
+    pub purged: Option<bool>,
 }
 
 /// Which way letters are ordered, by log time, then position.
@@ -47,13 +49,18 @@ pub enum LetterOrder {
     OldestFirst,
 }
 
+/// Log time, partition and offset of a letter: what letters are ordered by.
+pub type LetterPlace = (LogTime, LogPartition, Offset);
+
 /// A piece of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LetterPage {
     /// Which way.
     pub order: LetterOrder,
     /// Log time, partition and offset of the last letter before; `None` for the first page.
-    pub after: Option<(LogTime, LogPartition, Offset)>,
+    pub after: Option<LetterPlace>,
+    /// The last letter that is meant, in the order of the oldest first; `None` where all are.
+    pub up_to: Option<LetterPlace>,
     /// Most letters; at most [`DEAD_LETTERS_MAX`] come. A shorter page is the last.
     pub limit: u32,
 }
@@ -70,10 +77,11 @@ impl DeadLetterFilter<'_> {
     /// Whether nothing narrows it: all letters are meant.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        let replayed = self.replayed;
+        let (replayed, purged) = (self.replayed, self.purged);
         *self
             == Self {
                 replayed,
+                purged,
                 ..Self::default()
             }
     }
@@ -97,6 +105,14 @@ impl DeadLetterFilter<'_> {
             (
                 self.until.is_some(),
                 " AND log_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+            ),
+            (
+                self.purged == Some(true),
+                " AND toUnixTimestamp64Milli(purged_at) != 0",
+            ),
+            (
+                self.purged == Some(false),
+                " AND toUnixTimestamp64Milli(purged_at) = 0",
             ),
         ] {
             if is_asked {
@@ -144,22 +160,26 @@ impl LetterPage {
         Self {
             order,
             after: None,
+            up_to: None,
             limit,
         }
     }
 
     fn condition(&self) -> String {
         let sign = match self.order {
-            LetterOrder::NewestFirst => '<',
-            LetterOrder::OldestFirst => '>',
+            LetterOrder::NewestFirst => "<",
+            LetterOrder::OldestFirst => ">",
         };
-        self.after.map_or_else(String::new, |_| {
+        let beside = |name: &str, sign: &str| {
             format!(
                 " AND (log_time, topic_id, log_partition, offset) {sign} \
-                 (fromUnixTimestamp64Milli({{after_time:Int64}}, 'UTC'), {{after_topic:UUID}}, \
-                 {{after_partition:UInt32}}, {{after_offset:UInt64}})"
+                 (fromUnixTimestamp64Milli({{{name}_time:Int64}}, 'UTC'), {{{name}_topic:UUID}}, \
+                 {{{name}_partition:UInt32}}, {{{name}_offset:UInt64}})"
             )
-        })
+        };
+        let after = self.after.map(|_| beside("after", sign));
+        let up_to = self.up_to.map(|_| beside("up_to", "<="));
+        after.into_iter().chain(up_to).collect()
     }
 
     pub(crate) fn sort(&self) -> &'static str {
@@ -175,15 +195,17 @@ impl LetterPage {
     }
 
     fn bind(&self, query: Query) -> Query {
-        let query = query.param("limit", self.limit.min(DEAD_LETTERS_MAX));
-        let Some((log_time, log_partition, offset)) = self.after else {
-            return query;
-        };
+        let mut query = query.param("limit", self.limit.min(DEAD_LETTERS_MAX));
+        for (name, place) in [("after", self.after), ("up_to", self.up_to)] {
+            if let Some((log_time, log_partition, offset)) = place {
+                query = query
+                    .param(&format!("{name}_time"), log_time.0)
+                    .param(&format!("{name}_topic"), log_partition.topic_id.to_string())
+                    .param(&format!("{name}_partition"), log_partition.partition)
+                    .param(&format!("{name}_offset"), offset);
+            }
+        }
         query
-            .param("after_time", log_time.0)
-            .param("after_topic", log_partition.topic_id.to_string())
-            .param("after_partition", log_partition.partition)
-            .param("after_offset", offset)
     }
 }
 
@@ -260,19 +282,5 @@ impl ClickHouse {
         let query = filter.bind(self.client().query(&sql));
         let counts: Vec<Count> = self.rows(|| "count dead letters".to_owned(), query).await?;
         Ok(counts.first().map_or(0, |counted| counted.count))
-    }
-
-    /// Removes the dead letters that are meant, and returns when they are gone from the disk.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request; some letters may be gone then.
-    pub async fn remove_dead_letters(&self, filter: &DeadLetterFilter<'_>) -> Result<(), Error> {
-        let conditions = filter.conditions();
-        let sql = format!(
-            "ALTER TABLE dead_letters DELETE WHERE {conditions} SETTINGS mutations_sync = 2"
-        );
-        let query = filter.bind(self.client().query(&sql));
-        let action = || "remove dead letters".to_owned();
-        self.call(action, query.execute()).await
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum DeadLettersCommand {
     Show(LetterArgs),
     /// Publish the original records again, each in its tenant's partition and at most once.
     Replay(ReplayArgs),
-    /// Remove dead letters from the table; the topic keeps its copies for its retention.
+    /// Remove what dead letters hold of their records; that they were rejected stays.
     Purge(PurgeArgs),
 }
 
@@ -61,6 +61,7 @@ impl Which {
             since: self.since.map(first_millisecond),
             until: self.until.map(first_millisecond),
             replayed: None,
+            purged: None,
         }
     }
 }
@@ -87,6 +88,9 @@ pub(crate) struct ListArgs {
     /// Only those that were not replayed.
     #[arg(long)]
     pub unreplayed: bool,
+    /// Only those that were purged; they are left out otherwise.
+    #[arg(long)]
+    pub purged: bool,
     /// Count the dead letters of each reason instead.
     #[arg(long)]
     pub by_reason: bool,
@@ -147,12 +151,18 @@ pub(crate) struct PurgeArgs {
     /// Which letters; at least one option is needed.
     #[command(flatten)]
     pub which: Which,
-    /// Also remove letters that were not replayed: their records cannot be replayed then.
+    /// Also purge letters that were not replayed: their records cannot be replayed then.
     #[arg(long)]
     pub unreplayed: bool,
-    /// Remove them; without it, only their number is said.
+    /// Purge them; without it, only their number is said.
     #[arg(long)]
     pub yes: bool,
+    /// Who purges, for the letters; the login name if not given.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Why, for the letters.
+    #[arg(long, default_value = "")]
+    pub note: String,
 }
 
 #[cfg(test)]

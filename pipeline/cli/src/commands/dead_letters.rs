@@ -1,14 +1,16 @@
-//! `dead-letters`: records that could not be counted: listed, shown, replayed, removed.
+//! `dead-letters`: records that could not be counted: listed, shown, replayed, purged.
 
-use super::Session;
+use super::{Session, clock};
 use crate::args::Output;
 use crate::args::dead_letters::{DeadLettersCommand, ListArgs, PurgeArgs};
 use crate::failure::Failure;
 use crate::output::{Place, Table, grouped, note, print, short_time};
 use meterline_clickhouse::{
-    ClickHouse, DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage,
+    ClickHouse, DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage, Purge,
 };
+use meterline_control::Author;
 use meterline_core::position::LogPartition;
+use meterline_core::time::LogTime;
 use meterline_replay::LetterId;
 use serde_json::json;
 use std::io::Write;
@@ -34,6 +36,7 @@ fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
         (false, false) => None,
         (replayed, _) => Some(replayed),
     };
+    filter.purged = Some(args.purged);
     if args.result.output == Output::Parquet && !args.by_reason {
         let export = |place: &mut Place| {
             let export = clickhouse.export_dead_letters(&filter, args.limit)?;
@@ -48,11 +51,8 @@ fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
         session.runtime.block_on(rows)?
     };
     if table.is_empty() && args.result.output == Output::Table {
-        let which = if filter == DeadLetterFilter::default() {
-            ""
-        } else {
-            " that fits"
-        };
+        let narrows = !filter.is_all() || filter.replayed.is_some() || args.purged;
+        let which = if narrows { " that fits" } else { "" };
         return Ok(print(&format!(
             "no dead letter{which}; `meterline status` shows how far records are read\n"
         ))?);
@@ -135,19 +135,27 @@ fn purge(args: &PurgeArgs, session: &Session<'_>) -> Result<(), Failure> {
         replay::replayer(session)?.catch_up()?;
         filter.replayed = Some(true);
     }
+    filter.purged = Some(false);
     let clickhouse = session.clickhouse()?;
     let runtime = session.runtime;
-    let number = grouped(runtime.block_on(clickhouse.dead_letter_count(&filter))?);
     let kind = if args.unreplayed { "" } else { "replayed " };
     if !args.yes {
+        let number = grouped(runtime.block_on(clickhouse.dead_letter_count(&filter))?);
         note(&format!(
-            "{number} {kind}dead letters would be removed from the table; give --yes to remove them"
+            "{number} {kind}dead letters would be purged; give --yes to remove what they hold"
         ));
         return Ok(());
     }
-    runtime.block_on(clickhouse.remove_dead_letters(&filter))?;
+    let Author { actor, note: why } = session.author(args.actor.as_deref(), &args.note);
+    let purge = Purge {
+        purged_at: LogTime(clock().0.div_euclid(1_000)),
+        purged_by: actor,
+        purge_note: why,
+    };
+    let number = runtime.block_on(clickhouse.purge_dead_letters(&filter, &purge))?;
     Ok(print(&format!(
-        "{number} {kind}dead letters are removed from the table; their topic keeps its copies for \
-         its retention\n"
+        "{} {kind}dead letters are purged; their topics and the archive keep copies for their \
+         retention\n",
+        grouped(number)
     ))?)
 }

@@ -61,7 +61,7 @@ pub(super) fn run(args: &ReplayArgs, session: &Session<'_>) -> Result<(), Failur
     }
     let tally = done?;
     if let Some(letter) = args.letter {
-        one(letter, &tally, &replayer)?;
+        one(letter, &tally, &replayer, session)?;
     }
     note(&summary(&tally, args.dry_run));
     Ok(())
@@ -93,6 +93,7 @@ fn agree(filter: &DeadLetterFilter<'_>, limit: u32, session: &Session<'_>) -> Re
     let clickhouse = session.clickhouse()?;
     let unreplayed = DeadLetterFilter {
         replayed: Some(false),
+        purged: Some(false),
         ..*filter
     };
     let count = session
@@ -167,13 +168,26 @@ fn row(letter: &DeadLetterRow, outcome: &Outcome, dry_run: bool) -> Vec<Value> {
     row
 }
 
-/// Says of a letter that was named and not met: replayed before, or not there.
-fn one(letter: LetterId, tally: &Tally, replayer: &Replayer) -> Result<(), Failure> {
+/// Says of a letter that was named and not met: replayed before, purged, or not there.
+fn one(
+    letter: LetterId,
+    tally: &Tally,
+    replayer: &Replayer,
+    session: &Session<'_>,
+) -> Result<(), Failure> {
     if tally.replayed + tally.refused > 0 {
         return Ok(());
     }
     let Some(replay) = replayer.replay_of(letter)? else {
-        return Err(Failure::Failed(anyhow!("there is no dead letter {letter}")));
+        let clickhouse = session.clickhouse()?;
+        let purge = clickhouse.purge_of(letter.log_partition, letter.offset);
+        let purge = session.runtime.block_on(purge)?;
+        let purge = purge.ok_or_else(|| anyhow!("there is no dead letter {letter}"))?;
+        let refusal = Refusal::Purged {
+            by: purge.purged_by,
+            note: purge.purge_note,
+        };
+        return Err(Failure::Failed(anyhow!("{letter}: {refusal}")));
     };
     let to = LetterId {
         log_partition: LogPartition {
@@ -191,6 +205,7 @@ fn summary(tally: &Tally, dry_run: bool) -> String {
         replayed,
         refused,
         already,
+        purged,
     } = *tally;
     let done = if dry_run { "would be " } else { "" };
     let mut text = format!("{} {done}replayed", grouped(replayed));
@@ -199,6 +214,9 @@ fn summary(tally: &Tally, dry_run: bool) -> String {
     }
     if already > 0 {
         text.push_str(&format!(", {} were replayed before", grouped(already)));
+    }
+    if purged > 0 {
+        text.push_str(&format!(", {} were purged", grouped(purged)));
     }
     text
 }
@@ -209,18 +227,19 @@ mod tests {
 
     #[test]
     fn the_summary_leaves_out_what_did_not_occur() {
-        let tally = |replayed, refused, already| Tally {
+        let tally = |replayed, refused, already, purged| Tally {
             replayed,
             refused,
             already,
+            purged,
         };
         for (tally, dry_run, text) in [
-            (tally(0, 0, 0), false, "0 replayed"),
-            (tally(1_200, 0, 0), true, "1,200 would be replayed"),
+            (tally(0, 0, 0, 0), false, "0 replayed"),
+            (tally(1_200, 0, 0, 0), true, "1,200 would be replayed"),
             (
-                tally(1, 2, 3),
+                tally(1, 2, 3, 4),
                 false,
-                "1 replayed, 2 cannot be, 3 were replayed before",
+                "1 replayed, 2 cannot be, 3 were replayed before, 4 were purged",
             ),
         ] {
             assert_eq!(summary(&tally, dry_run), text);

@@ -10,7 +10,7 @@ use crate::args::dead_letters::LetterArgs;
 use crate::failure::Failure;
 use crate::output::{grouped, print, short_time};
 use anyhow::{Context, anyhow};
-use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage};
+use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage, Purge};
 use meterline_core::position::LogPartition;
 use meterline_replay::LetterId;
 use meterline_schemas::rows::{DeadLetterRow, ReplayRow};
@@ -41,20 +41,31 @@ pub(super) fn run(args: &LetterArgs, session: &Session<'_>) -> Result<(), Failur
     let mut replayer = replayer(session)?;
     replayer.catch_up()?;
     let replay = replayer.replay_of(args.letter)?;
+    let LetterId {
+        log_partition,
+        offset,
+    } = args.letter;
+    let purge = clickhouse.purge_of(log_partition, offset);
+    let purge = session.runtime.block_on(purge)?;
     Ok(print(&match args.output {
         Output::Json => {
-            let value = as_json(args.letter, letter, replay.as_ref());
+            let value = as_json(args.letter, letter, replay.as_ref(), purge.as_ref());
             serde_json::to_string_pretty(&value).context("failed to write JSON")? + "\n"
         }
-        _ => as_text(args.letter, letter, replay.as_ref()),
+        _ => as_text(args.letter, letter, replay.as_ref(), purge.as_ref()),
     })?)
 }
 
-fn as_text(id: LetterId, letter: &DeadLetterRow, replay: Option<&ReplayRow>) -> String {
-    let cut = if letter.truncated == 1 {
-        "cut at its bounds"
-    } else {
-        "whole"
+fn as_text(
+    id: LetterId,
+    letter: &DeadLetterRow,
+    replay: Option<&ReplayRow>,
+    purge: Option<&Purge>,
+) -> String {
+    let cut = match purge {
+        Some(_) => "purged",
+        None if letter.truncated == 1 => "cut at its bounds",
+        None => "whole",
     };
     let mut out = String::new();
     let mut line = |name: &str, text: String| {
@@ -70,6 +81,9 @@ fn as_text(id: LetterId, letter: &DeadLetterRow, replay: Option<&ReplayRow>) -> 
     line("length", format!("{} bytes", grouped(letter.length)));
     line("hash", format!("{:032x}", letter.hash));
     line("replayed", replay.map_or("no".to_owned(), replayed));
+    if let Some(purge) = purge {
+        line("purged", purged(purge));
+    }
     line("key", or_dash(one_line(&letter.key)));
     for (name, value) in &letter.headers {
         line("header", format!("{}: {}", safe(name), one_line(value)));
@@ -79,12 +93,22 @@ fn as_text(id: LetterId, letter: &DeadLetterRow, replay: Option<&ReplayRow>) -> 
     out
 }
 
-fn replayed(replay: &ReplayRow) -> String {
-    let note = if replay.note.is_empty() {
+fn purged(purge: &Purge) -> String {
+    let (at, by) = (short_time(purge.purged_at), safe(&purge.purged_by));
+    format!("{at} by {by}{}", why(&purge.purge_note))
+}
+
+/// A note behind a text, where there is one.
+fn why(note: &str) -> String {
+    if note.is_empty() {
         String::new()
     } else {
-        format!(": {}", safe(&replay.note))
-    };
+        format!(": {}", safe(note))
+    }
+}
+
+fn replayed(replay: &ReplayRow) -> String {
+    let note = why(&replay.note);
     format!(
         "{} by {} to {} (from the {}){note}",
         short_time(replay.replayed_at),
@@ -104,7 +128,12 @@ fn target(replay: &ReplayRow) -> LetterId {
     }
 }
 
-fn as_json(id: LetterId, letter: &DeadLetterRow, replay: Option<&ReplayRow>) -> Value {
+fn as_json(
+    id: LetterId,
+    letter: &DeadLetterRow,
+    replay: Option<&ReplayRow>,
+    purge: Option<&Purge>,
+) -> Value {
     let headers: Vec<Value> = letter
         .headers
         .iter()
@@ -131,6 +160,11 @@ fn as_json(id: LetterId, letter: &DeadLetterRow, replay: Option<&ReplayRow>) -> 
             "copy": replay.copy,
             "actor": replay.actor,
             "note": replay.note,
+        })),
+        "purged": purge.map(|purge| json!({
+            "at": short_time(purge.purged_at),
+            "actor": purge.purged_by,
+            "note": purge.purge_note,
         })),
     })
 }
