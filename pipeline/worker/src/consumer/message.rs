@@ -1,10 +1,10 @@
-//! Reads a message of the batch interface, which rust-rdkafka does not wrap.
+//! Reads a message that librdkafka gave without an event, which rust-rdkafka does not wrap.
 //!
 //! The raw fields are the only way to it, which is why this small module may use unsafe code; in this
 //! crate only [`super::queue`] may as well.
 #![allow(
     unsafe_code,
-    reason = "rust-rdkafka has no message over librdkafka's batches"
+    reason = "rust-rdkafka has no message over librdkafka's calls without events"
 )]
 
 use crate::partition::RawRecord;

@@ -1,40 +1,33 @@
-//! One partition's queue of the client library, read in batches.
+//! One partition's queue of the client library.
 //!
-//! rust-rdkafka hands over one message per call, through an event, two readings of the clock and
-//! several locks: a tenth of the worker's time. librdkafka can fill an array in one call and has
-//! no checked wrapper for that, which is why this module, like [`super::message`], may use unsafe
-//! code. It refuses to outlive its consumer: queue, messages and the consumer they belong to are
-//! one value. Nothing is skipped: a message leaves the batch once, in the log's order.
+//! rust-rdkafka wraps every message in an event, with two readings of the clock and several locks;
+//! librdkafka's own call has no checked wrapper, which is why this module, like [`super::message`],
+//! may use unsafe code. It refuses to outlive its consumer: queue, message and the consumer they
+//! belong to are one value. It also refuses librdkafka's call that fills an array
+//! (`rd_kafka_consume_batch_queue`): that one takes the end of the log for a record that was read,
+//! and after a pause, which every rebalance makes, the next record was left out (decision 038).
 #![allow(
     unsafe_code,
-    reason = "librdkafka's batches of messages have no checked wrapper"
+    reason = "librdkafka's messages have no checked wrapper without events"
 )]
 
-use super::context::Context;
 use super::message;
 use crate::partition::RawRecord;
 use rdkafka::bindings;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::any::Any;
 use std::ffi::CString;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Messages fetched in one call: enough to make the call's own cost vanish, few enough that they
-/// are still in the processor's caches when they are folded.
-const BATCH: usize = 128;
-
-type Native = NonNull<bindings::rd_kafka_message_t>;
-
-/// A partition's queue, and the messages that were taken from it and not read yet.
+/// A partition's queue, and the message that was taken from it last.
 pub(crate) struct Queue {
     queue: NonNull<bindings::rd_kafka_queue_t>,
-    messages: Vec<Native>,
-    /// The first message that was not read yet; those before it are done with.
-    next: usize,
+    message: Option<NonNull<bindings::rd_kafka_message_t>>,
     /// Keeps the client alive until queue and messages are given back.
-    _consumer: Arc<BaseConsumer<Context>>,
+    _consumer: Arc<dyn Any + Send + Sync>,
 }
 
 // SAFETY: librdkafka's queues and messages may be used from any thread, by one at a time, which
@@ -44,8 +37,8 @@ unsafe impl Send for Queue {}
 impl Queue {
     /// Takes the partition's queue out of the consumer's own, so that its messages come here;
     /// `None` where the client has none. To be called before the partition is assigned.
-    pub(super) fn split(
-        consumer: Arc<BaseConsumer<Context>>,
+    pub(super) fn split<C: ConsumerContext + 'static>(
+        consumer: Arc<BaseConsumer<C>>,
         topic: &str,
         partition: i32,
     ) -> Option<Self> {
@@ -60,20 +53,16 @@ impl Queue {
         unsafe { bindings::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut()) };
         Some(Self {
             queue,
-            messages: Vec::with_capacity(BATCH),
-            next: 0,
+            message: None,
             _consumer: consumer,
         })
     }
 
     /// The next record, or what the client has to say instead; waits up to `timeout` where there
-    /// is nothing, and never for a batch to become full.
+    /// is nothing.
     pub(crate) fn poll(&mut self, timeout: Duration) -> Option<Result<RawRecord<'_>, KafkaError>> {
-        if self.next == self.messages.len() {
-            self.fetch(timeout);
-        }
-        let message = *self.messages.get(self.next)?;
-        self.next += 1;
+        self.fetch(timeout);
+        let message = self.message?;
         // SAFETY: the message stays until the next fetch, which needs this queue exclusively.
         let message = unsafe { message.as_ref() };
         let code = RDKafkaErrorCode::from(message.err);
@@ -84,31 +73,17 @@ impl Queue {
         })
     }
 
-    /// Gives the messages back and takes new ones: the first within `timeout`, and those that
-    /// are there already.
+    /// Gives the message back and takes the next.
     fn fetch(&mut self, timeout: Duration) {
         self.give_back();
         let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is ours and alive.
-        let first = unsafe { bindings::rd_kafka_consume_queue(self.queue.as_ptr(), wait) };
-        let Some(first) = NonNull::new(first) else {
-            return;
-        };
-        self.messages.push(first);
-        let mut more = [ptr::null_mut(); BATCH - 1];
-        // SAFETY: the queue is ours and alive, and the array has the length that is told.
-        let count = unsafe {
-            let (array, length) = (more.as_mut_ptr(), more.len());
-            bindings::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, array, length)
-        };
-        let count = usize::try_from(count).unwrap_or(0);
-        let more = more.into_iter().take(count).filter_map(NonNull::new);
-        self.messages.extend(more);
+        let message = unsafe { bindings::rd_kafka_consume_queue(self.queue.as_ptr(), wait) };
+        self.message = NonNull::new(message);
     }
 
     fn give_back(&mut self) {
-        self.next = 0;
-        for message in self.messages.drain(..) {
+        if let Some(message) = self.message.take() {
             // SAFETY: the message is ours, and nothing borrows from it: that would borrow `self`.
             unsafe { bindings::rd_kafka_message_destroy(message.as_ptr()) };
         }
@@ -122,3 +97,6 @@ impl Drop for Queue {
         unsafe { bindings::rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,6 +224,7 @@ impl Thread {
         if raw.offset < self.rulings.skip_before {
             return Ok(());
         }
+        self.refuse_repeat(raw)?;
         match self.fold(raw, placement, clock) {
             Ok(()) => Ok(()),
             Err(Refusal::Halt(halt)) => Err(Exit::Halted(halt)),
@@ -233,6 +234,20 @@ impl Thread {
                 Ok(())
             }
         }
+    }
+
+    /// A pause of the client library that meets a reader between taking a record and noting it
+    /// delivers the record again. By the same leader it is the same record, and the partition is
+    /// loaded again; by another one it is for the fold to halt on.
+    fn refuse_repeat(&self, raw: &RawRecord<'_>) -> Result<(), Exit> {
+        let position = self.partition.position().offset;
+        if raw.offset >= position || raw.leader_epoch != self.leader_epoch {
+            return Ok(());
+        }
+        let offset = raw.offset;
+        Err(Exit::Again(format!(
+            "the client library gave offset {offset} again, before position {position}"
+        )))
     }
 
     fn stalled(&self, offset: Offset, stall: &Stall) {
