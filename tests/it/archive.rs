@@ -3,7 +3,8 @@
 use crate::support::archive::{
     Archived, archived, assert_equal_to_log, assert_verdicts, wait_archived,
 };
-use crate::support::load::{Load, Mix, Mixer};
+use crate::support::load::mix::{HOUR, MINUTE, now, plain};
+use crate::support::load::{Form, Load, Mix, Mixer};
 use crate::support::recount::assert_exact;
 use crate::support::site::Site;
 use crate::support::turn::Turn;
@@ -140,4 +141,65 @@ fn what_the_log_no_longer_has_is_a_hole_in_the_archive() {
         format!("SELECT count() FROM {archive} WHERE offset >= {reached} AND offset < {gone}");
     assert_eq!(site.sql().number(&inside), 0);
     assert_equal_to_log(&site);
+}
+
+/// The usage log was there before Meterline: what lies before its adoption is in the archive and
+/// counts nothing, neither itself nor for what comes after it.
+#[test]
+fn events_before_the_adoption_are_shown_as_such_and_suspects_are_what_counted_twice() {
+    let _turn = Turn::light();
+    let site = Site::new("archive_adopted");
+    let forever = [
+        ("message.timestamp.type", "LogAppendTime"),
+        ("retention.ms", "-1"),
+    ];
+    site.kafka().create_topic(&site.usage_topic(), 1, &forever);
+    site.meterline(&["init"]).ok();
+    site.apply("load");
+    let publisher = site.publisher();
+    // The beginning of an hour that is over, so that the minutes below lie where they say.
+    let hour = (now() - 3 * HOUR) / HOUR * HOUR;
+    let send = |tenant: &str, id: &str, minute: i64| {
+        publisher.send_event(plain(tenant, id, hour + minute * MINUTE), Form::Json);
+        publisher.flush();
+    };
+    send("acme", "early", 10);
+    send("acme", "early", 10);
+    site.meterline(&["init", "--adopt", "end"]).ok();
+    send("acme", "early", 10);
+    // 40 minutes apart: no hour that the second touches has the first.
+    send("acme", "far", 50);
+    send("acme", "far", 90);
+    send("beta", "far", 50);
+    send("beta", "far", 90);
+    // 20 minutes apart, over the same end of an hour.
+    send("beta", "near", 50);
+    send("beta", "near", 70);
+    let _rollup = site.worker("rollup", &[]);
+    let _archive = site.worker_of("archive", "archive", &[]);
+    site.wait_complete(&publisher.ends(), SOON);
+    wait_archived(&site, &publisher.ends());
+    let span = "since = '2000-01-01', until = '2199-01-01'";
+    let raw = |tenant: &str| {
+        let from = format!("usage_raw(tenant = '{tenant}', {span})");
+        site.sql().run(&format!(
+            "SELECT id, verdict, reason FROM {from} ORDER BY offset"
+        ))
+    };
+    let early = "early\tbefore_adoption\t\nearly\tbefore_adoption\t\nearly\tcounted\t\n";
+    let far = "far\tcounted\t\nfar\tcounted\t\n";
+    assert_eq!(raw("acme"), format!("{early}{far}"));
+    assert_eq!(
+        raw("beta"),
+        format!("{far}near\tcounted\t\nnear\tduplicate\t\n")
+    );
+    let suspects = |view: &str| {
+        let columns = "tenant, id, counted, dateDiff('minute', first_time, last_time)";
+        site.sql()
+            .run(&format!("SELECT {columns} FROM {view} ORDER BY tenant"))
+    };
+    let of_one = suspects(&format!("suspected_duplicate(tenant = 'acme', {span})"));
+    assert_eq!(of_one, "acme\tfar\t2\t40\n");
+    let of_all = suspects(&format!("suspected_duplicate_of_all({span})"));
+    assert_eq!(of_all, "acme\tfar\t2\t40\nbeta\tfar\t2\t40\n");
 }

@@ -9,6 +9,7 @@ use crate::support::wait::{SOON, until};
 use crate::support::worker::Worker;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -36,7 +37,9 @@ fn a_producer_with_another_partitioner_is_counted_exactly_while_rekey_is_killed(
     let mut mix = Mix::new("rekey", PARTITIONS);
     // What cannot be re-keyed has a test of its own.
     mix.broken = 0;
+    first_records_without_tenant(&site);
     let load = Load::start(&publisher, Mixer::new(mix, seed), RATE);
+    let written = kill_before_the_commit(&site);
     let _rollup = site.worker("rollup", &[]);
     let mut random = StdRng::seed_from_u64(seed);
     for kill in 0..KILLS {
@@ -47,7 +50,7 @@ fn a_producer_with_another_partitioner_is_counted_exactly_while_rekey_is_killed(
             let now = rekeyed(&site);
             (now > before + 1_000).then_some(()).ok_or(now)
         });
-        // Somewhere between writing records and committing their positions.
+        // Anywhere else.
         sleep(Duration::from_millis(random.random_range(0..300)));
         worker.kill();
     }
@@ -69,7 +72,11 @@ fn a_producer_with_another_partitioner_is_counted_exactly_while_rekey_is_killed(
     let distinct = "SELECT uniqExact(incoming_partition, incoming_offset) FROM log";
     assert_eq!(sql.number(distinct), sent, "every record is re-keyed");
     let repeated = sql.number("SELECT count() FROM log") - sent;
-    println!("{sent} records re-keyed, {repeated} of them more than once");
+    println!("{sent} records re-keyed, {repeated} times again, {written} by the first kill");
+    assert!(
+        repeated >= i128::from(written),
+        "{written} records were written before the first kill, and no position of them"
+    );
     let strayed = "SELECT count() FROM rekey_incoming.raw AS r INNER JOIN log AS l \
         ON l.incoming_partition = r.log_partition AND l.incoming_offset = r.offset \
         WHERE l.log_partition != r.log_partition";
@@ -84,6 +91,58 @@ fn a_producer_with_another_partitioner_is_counted_exactly_while_rekey_is_killed(
         differences.join("\n")
     );
     assert!(last.stop().success());
+}
+
+/// Puts a record that becomes a dead letter in front of every partition.
+fn first_records_without_tenant(site: &Site) {
+    let partitions = i32::try_from(PARTITIONS).expect("a few");
+    for partition in 0..partitions {
+        site.kafka()
+            .append(&site.topic("usage.incoming"), partition, &[]);
+    }
+}
+
+/// Kills a stage after a batch was written and before its positions are committed: letters are
+/// stored between the two, and the first batch has one. The number of records written.
+fn kill_before_the_commit(site: &Site) -> i64 {
+    // Nobody else stores letters yet.
+    let hold = site.fault("hold", "^INSERT INTO .?dead_letters", &json!({"times": 1}));
+    // A batch is full, not due: it holds more than the letter.
+    let full = [
+        ("rekey.flush_interval", "\"60s\""),
+        ("rekey.session_timeout", "\"1s\""),
+        ("rekey.batch_records", "1000"),
+    ];
+    let worker = site.worker_of("rekey", "rekey-held", &full);
+    hold.wait_held(1);
+    worker.kill();
+    let written = rekeyed(site);
+    assert!(
+        written >= 1_000 - i64::from(PARTITIONS),
+        "{written} records"
+    );
+    written
+}
+
+#[test]
+fn a_record_that_no_log_takes_is_a_dead_letter_and_stops_nothing() {
+    let _turn = Turn::light();
+    let site = Site::new("rekey_large");
+    // The bound of this catalog is above what is ever written.
+    site.init(1, "large");
+    let publisher = incoming(&site, "rekey_large_incoming");
+    let mut large = event("1");
+    // Compressed, it is small enough for the broker.
+    let spaces = " ".repeat(9 << 20);
+    large.properties.push(("blank".to_owned(), spaces));
+    publisher.send_event(large, Form::Json);
+    publisher.send_event(event("2"), Form::Json);
+    let mut worker = rekeyer(&site, "rekey");
+    wait_rekeyed(&mut worker, &publisher.ends());
+    let letters = "SELECT offset, reason, tenant FROM dead_letters FINAL";
+    assert_eq!(site.sql().run(letters), "0\ttoo_large\tacme\n");
+    assert_eq!(rekeyed(&site), 1, "the other is in the usage log");
+    assert!(worker.stop().success());
 }
 
 #[test]

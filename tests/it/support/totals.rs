@@ -201,6 +201,8 @@ pub(crate) fn load(site: &Site, sql: &Sql) {
     insert(sql, "totals_published", rows);
     let letters = read(site, "usage.dead-letter");
     let letters = letters.iter().filter(|l| l.name == "DeadLetter");
+    // Those of re-keying are of another log.
+    let letters = letters.filter(|l| l.text("topic") == site.usage_topic());
     insert(sql, "letters_replayed", letters.map(Decoded::letter_row));
 }
 
