@@ -15,6 +15,8 @@ use crate::support::worker::Worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod avro;
+
 const PARTITIONS: u32 = 3;
 /// How long a month may take to be published and counted on a busy machine.
 const COUNTED: Duration = Duration::from_secs(120);
@@ -26,6 +28,7 @@ const LOG: &str = "CREATE TABLE log
     offset UInt64,
     append_time Int64 COMMENT 'milliseconds since 1970, by the broker',
     size UInt64 COMMENT 'bytes of key, headers and value',
+    avro String COMMENT 'the Avro form that the value was in before it became JSON here; else empty',
     value String,
     headers Map(String, String)
 )
@@ -59,6 +62,12 @@ impl Month {
         let catalog = repository().join(catalog);
         let catalog = catalog.to_str().expect("the repository's path is text");
         site.meterline(&["catalog", "apply", catalog]).ok();
+        // Without a writer schema that has an id, nothing is in the Confluent frame.
+        let schema = repository().join("schemas/avro/usage_event.avsc");
+        let schema = schema.to_str().expect("the repository's path is text");
+        let id = avro::CONFLUENT_ID.to_string();
+        let add = ["catalog", "schema", "add", schema, "--confluent-id", &id];
+        site.meterline(&[&add[..], &["--wait"]].concat()).ok();
         site
     }
 
@@ -75,7 +84,7 @@ impl Month {
             "--seed",
             &seed,
             "--encoding",
-            "json,binary",
+            "json,binary,avro,confluent",
         ]);
         ended.ok();
     }
@@ -105,6 +114,9 @@ impl Month {
         assert!(count("duplicates") > events / 100, "few duplicates");
         let reasons = sql.number("SELECT uniqExact(reason) FROM letters_expected");
         assert!(reasons >= 15, "only {reasons} reasons of dead letters");
+        let forms = "SELECT count() FROM (SELECT form FROM raw GROUP BY form HAVING count() > {})";
+        let forms = sql.number(&forms.replace("{}", &(self.events / 10).to_string()));
+        assert!(forms == 4, "only {forms} record forms");
         let days = sql.number("SELECT uniqExact(intDiv(time, 86400000000)) FROM fresh");
         assert!(days >= 30, "only {days} days");
         let unmatched = count("uses WHERE empty(counts)");
@@ -126,15 +138,17 @@ impl Month {
 fn load_log(sql: &Sql, records: &[LogRecord]) {
     sql.create_database();
     sql.run(LOG);
+    let reader = avro::Reader::new();
     for some in records.chunks(INSERT_RECORDS) {
         let mut rows = Vec::new();
-        some.iter().for_each(|record| write_row(record, &mut rows));
+        some.iter()
+            .for_each(|record| write_row(record, &reader, &mut rows));
         sql.insert("INSERT INTO log FORMAT RowBinary", rows);
     }
 }
 
 /// ClickHouse's RowBinary: integers little endian, texts and maps after their lengths.
-fn write_row(record: &LogRecord, out: &mut Vec<u8>) {
+fn write_row(record: &LogRecord, reader: &avro::Reader, out: &mut Vec<u8>) {
     let headers = &record.headers;
     let of_headers: usize = headers.iter().map(|(k, v)| k.len() + v.len()).sum();
     let size = record.key.len() + record.value.len() + of_headers;
@@ -142,7 +156,14 @@ fn write_row(record: &LogRecord, out: &mut Vec<u8>) {
     out.extend(record.offset.to_le_bytes());
     out.extend(record.append_time.to_le_bytes());
     out.extend(u64::try_from(size).expect("a length").to_le_bytes());
-    write_bytes(&record.value, out);
+    let event = reader.event(&record.value);
+    let (form, value) = event
+        .as_ref()
+        .map_or(("", &record.value[..]), |(form, event)| {
+            (*form, event.as_bytes())
+        });
+    write_bytes(form.as_bytes(), out);
+    write_bytes(value, out);
     write_length(headers.len(), out);
     for (name, value) in headers {
         write_bytes(name.as_bytes(), out);

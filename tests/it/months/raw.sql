@@ -1,11 +1,11 @@
--- The log's bytes as usage events: what a reader of product.md and of the CloudEvents
--- specification makes of them. `fault` is the first reason of the design's list that fits, apart
--- from those that depend on log time.
+-- The log's bytes (those in Avro as JSON) as usage events: what a reader of product.md and of the
+-- CloudEvents specification makes of them. `fault` is the first reason of the design's list that
+-- fits, apart from those that depend on log time.
 CREATE TABLE parsed ENGINE = MergeTree ORDER BY (log_partition, offset) AS
 SELECT
     log_partition, offset, append_time, value, headers, size,
     mapContains(headers, 'ce_specversion') AS is_binary,
-    if(is_binary, 'binary', 'json') AS form,
+    multiIf(avro != '', avro, is_binary, 'binary', 'json') AS form,
     if(is_binary, headers['ce_id'], JSONExtractString(value, 'id')) AS id,
     if(is_binary, headers['ce_source'], JSONExtractString(value, 'source')) AS source,
     if(is_binary, headers['ce_type'], JSONExtractString(value, 'type')) AS type,

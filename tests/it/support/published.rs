@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-const USAGE_EVENT: &str = include_str!("../../../schemas/avro/usage_event.avsc");
+pub(crate) const USAGE_EVENT: &str = include_str!("../../../schemas/avro/usage_event.avsc");
 
 /// How long a worker may take to finish what is in the log.
 const COMPLETE: Duration = Duration::from_secs(60);
@@ -88,7 +88,8 @@ fn found(record: &LogRecord, schema: &Schema, frame: &[u8]) -> Found {
     }
 }
 
-fn of_avro(schema: &Schema, mut datum: &[u8]) -> Usage {
+/// The event of an Avro value by [`USAGE_EVENT`].
+pub(crate) fn of_avro(schema: &Schema, mut datum: &[u8]) -> Usage {
     let value = apache_avro::from_avro_datum(schema, &mut datum, None).expect("a usage event");
     let Value::Record(fields) = value else {
         panic!("events are records: {value:?}");
