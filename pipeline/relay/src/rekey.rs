@@ -42,17 +42,14 @@ pub const SOURCE_HEADER: &str = "meterline-incoming";
 /// How long one reading of the control log, or of the group's offsets, may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The stage's name, for errors.
 pub(crate) const NAME: &str = "rekey";
 
-/// Names of the topics that it works with.
 struct Names {
     incoming: String,
     usage: String,
     dead_letter: String,
 }
 
-/// The sink of re-keyed records.
 pub(crate) struct Rekey {
     runtime: tokio::runtime::Handle,
     clickhouse: ClickHouse,
@@ -138,8 +135,7 @@ impl Rekey {
         }
     }
 
-    /// Hands the record over under its tenant; false where it is larger than any record that is
-    /// written, which the client library says at once.
+    /// Hands the record over; false where it is larger than any that the client library writes.
     fn forward(
         &mut self,
         raw: &RawRecord<'_>,
