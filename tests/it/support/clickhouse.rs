@@ -47,6 +47,12 @@ impl Sql {
             .run(&format!("CREATE DATABASE {}", self.database));
     }
 
+    /// Drops the database, where it is there.
+    pub(crate) fn drop_database(&self) {
+        self.database("default")
+            .run(&format!("DROP DATABASE IF EXISTS {}", self.database));
+    }
+
     /// Runs a statement; the answer as text.
     ///
     /// # Panics

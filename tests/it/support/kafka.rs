@@ -1,6 +1,6 @@
 //! The broker, as a neighbour sees it: topics, ends, whole logs read from their beginning.
 
-use super::wait::SOON;
+use super::wait::{SOON, until};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -160,11 +160,14 @@ impl Kafka {
         assert_eq!(start, before, "start of {topic}/{partition}");
     }
 
-    /// Start and end of a partition.
+    /// Start and end of a partition, once it has a leader.
     pub(crate) fn ends(&self, topic: &str, partition: i32) -> (i64, i64) {
-        self.consumer()
-            .fetch_watermarks(topic, partition, REQUEST)
-            .unwrap_or_else(|e| panic!("ends of {topic}/{partition}: {e}"))
+        let consumer = self.consumer();
+        let what = format!("ends of {topic}/{partition}");
+        until(&what, REQUEST, || {
+            let ends = consumer.fetch_watermarks(topic, partition, REQUEST);
+            ends.map_err(|error| error.to_string())
+        })
     }
 
     /// Number of partitions of a topic; 0 where it is not there.

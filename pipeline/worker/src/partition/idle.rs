@@ -248,10 +248,15 @@ fn refusal(is_replaced: bool, position: Offset, leader_epoch: i32) -> Exit {
             "the broker refused position {position}, which it has"
         ));
     }
-    Exit::Halted(Halt::Truncated(format!(
+    Exit::Halted(replaced(position, leader_epoch))
+}
+
+/// Other records lie where those before the position were.
+pub(super) fn replaced(position: Offset, leader_epoch: i32) -> Halt {
+    Halt::Truncated(format!(
         "the broker refuses position {position} after leader epoch {leader_epoch}: records before \
          it were replaced; did an unclean leader election lose them?"
-    )))
+    ))
 }
 
 /// Whether the topic is still the one that was adopted.

@@ -6,7 +6,7 @@
 use super::checkpoint::Checkpointing;
 use super::deliver::Courier;
 use super::flush::Rhythm;
-use super::idle::{Idle, judge_bounds, judge_topic};
+use super::idle::{Idle, judge_bounds, judge_topic, replaced};
 use super::intake::Rulings;
 use super::ledger::{Ledger, Mark};
 use super::letters::Letters;
@@ -24,6 +24,7 @@ use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::time::{EventTime, Millis};
 use meterline_core::verdicts;
+use meterline_kafka::{AfterLeader, is_replaced};
 use rdkafka::consumer::BaseConsumer;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -77,10 +78,7 @@ fn load(assignment: Assignment) -> Result<Thread, Exit> {
     };
     let rulings = apply_verdicts(&mut partition, &view, assignment.log_partition)?;
     check_log(&assignment, &view, &partition)?;
-    // A verdict that moved the position says nothing of who appended the record before it.
-    let manifest = assignment.manifest.as_ref();
-    let manifest = manifest.filter(|m| m.header.position == partition.position().offset);
-    let leader_epoch = manifest.map_or(-1, |m| m.leader_epoch);
+    let leader_epoch = leader_epoch(&assignment, &partition)?;
     let header = assignment.manifest.map(|manifest| manifest.header);
     let now = Instant::now();
     let rollup = &edges.shared.settings.rollup;
@@ -244,6 +242,35 @@ fn apply_verdicts(
     }
     rulings.next = None;
     Ok(rulings)
+}
+
+/// The leader that appended the record before the position, which must still be there.
+///
+/// A verdict that moved the position says nothing of who did.
+fn leader_epoch(assignment: &Assignment, partition: &Partition) -> Result<i32, Exit> {
+    let offset = partition.position().offset;
+    let manifest = assignment.manifest.as_ref();
+    let manifest = manifest.filter(|m| m.header.position == offset);
+    let leader_epoch = manifest.map_or(-1, |m| m.leader_epoch);
+    if leader_epoch < 0 {
+        return Ok(leader_epoch);
+    }
+    let shared = &assignment.edges.shared;
+    let place = AfterLeader {
+        topic: &shared.topic,
+        partition: assignment.log_partition.partition,
+        offset,
+        leader_epoch,
+    };
+    match is_replaced(&shared.settings.kafka, place, ANSWER) {
+        Ok(false) => Ok(leader_epoch),
+        Ok(true) => Err(Exit::Halted(replaced(offset, leader_epoch))),
+        Err(error) => {
+            let text = chain(&error);
+            shared.board.fails(Need::Kafka, &text, Instant::now());
+            Err(Exit::Again(text))
+        }
+    }
 }
 
 /// Checks the topic and the log's bounds, once the brokers answer.
