@@ -110,6 +110,12 @@ impl Publisher {
         Self::with_books(kafka, topic, raw, None, "consistent_random")
     }
 
+    /// A new producer of the same books.
+    pub(crate) fn renewed(&self, kafka: &Kafka) -> Self {
+        let raw = Arc::clone(&self.raw);
+        Self::with_books(kafka, &self.topic, raw, None, MURMUR2)
+    }
+
     /// A second producer of the same books, which sends in transactions.
     pub(crate) fn transactional(&self, kafka: &Kafka, name: &str) -> Self {
         let made = Self::with_books(

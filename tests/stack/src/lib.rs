@@ -149,9 +149,14 @@ impl Stack {
         );
     }
 
+    /// Stops a service and waits for its end.
+    pub fn down(&self, only: Service) {
+        self.run("down", &["--only", only.name()]);
+    }
+
     /// Stops Kafka and starts it behind another command.
     pub fn rewrap_kafka(&mut self, wrap: &str) {
-        self.run("down", &["--only", Service::Kafka.name()]);
+        self.down(Service::Kafka);
         wrap.clone_into(&mut self.parts.kafka_wrap);
         self.up(Some(Service::Kafka));
     }
