@@ -87,6 +87,17 @@ fn what_does_not_fit_is_found(site: &Site, end: i64, end_of_whole: i64) {
          mutations_sync = 2"
     ));
     site.meterline(&["verify"]).ok();
+    let one = "dead_letters FINAL WHERE log_partition = 1 ORDER BY offset LIMIT 1";
+    sql.run(&format!(
+        "CREATE TABLE taken ENGINE = MergeTree ORDER BY offset AS SELECT * FROM {one}"
+    ));
+    sql.run(
+        "ALTER TABLE dead_letters DELETE WHERE log_partition = 1 AND offset = (SELECT offset FROM \
+         taken) SETTINGS mutations_sync = 2",
+    );
+    site.meterline(&["verify"]).with_code(1).says(&["letters"]);
+    sql.run("INSERT INTO dead_letters SELECT * FROM taken");
+    site.meterline(&["verify"]).ok();
 }
 
 /// One event more in a bucket of each level: sums by meter, days against hours, months against days.
