@@ -57,7 +57,8 @@ pub struct Stored {
     /// first.
     pub usable: Vec<Stamp>,
     /// Those of them whose last record the log holds no more as it was folded, or where nobody can
-    /// tell; only asked for where a worker says that records were replaced.
+    /// tell; only asked for where a worker says that records were replaced, or the log is shorter
+    /// than what was folded.
     pub replaced: Vec<Stamp>,
     /// Manifests that are damaged, incomplete or disputed, each with the reason.
     pub unusable: Vec<(String, String)>,

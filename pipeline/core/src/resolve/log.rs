@@ -40,11 +40,9 @@ pub(super) fn judge_end(facts: &Facts, start: Stamp, from: Stamp) -> Option<Find
     }
     let holds = |stamp: &&Stamp| stamp.offset <= high && !stored.replaced.contains(stamp);
     let back_from = stored.usable.iter().find(holds).copied();
-    let back_to = match back_from {
-        Some(stamp) if is_replaced => stamp.offset,
-        None if is_replaced => start.offset,
-        _ => high,
-    };
+    // Not to the end of a shorter log: what lies before it may have been replaced too, from where
+    // nobody can tell.
+    let back_to = back_from.unwrap_or(start).offset;
     let why = if is_replaced {
         format!("records before {} were replaced by others", from.offset)
     } else {
@@ -55,7 +53,11 @@ pub(super) fn judge_end(facts: &Facts, start: Stamp, from: Stamp) -> Option<Find
          holds there now is folded"
     );
     if back_from.is_none() && facts.low > start.offset {
-        let exit = format!("no checkpoint at or before {back_to} is left: bring an older one back");
+        let low = facts.low;
+        let exit = format!(
+            "no checkpoint is left whose records the log still holds, and it begins at {low}: bring \
+             an older one back"
+        );
         return Some(finding("truncated", what, Exit::Outside(exit)));
     }
     let exit = verdict(back_to, VerdictAction::ContinueAt(back_to));

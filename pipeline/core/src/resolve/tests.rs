@@ -136,13 +136,19 @@ fn a_grown_topic_is_accepted_where_the_partition_is_and_a_shrunk_one_never() {
 fn records_that_are_gone_are_skipped_or_taken_back() {
     check(|facts| facts.low = 60, "log_gap: verdict 50 ContinueAt(60)");
     let short = |facts: &mut Facts| facts.high = 40;
-    check(short, "truncated: verdict 40 ContinueAt(40)");
+    check(short, "truncated: verdict 20 ContinueAt(20)");
     check(
         |facts| facts.high = 60,
-        "truncated: verdict 60 ContinueAt(60)",
+        "truncated: verdict 50 ContinueAt(50)",
     );
     let replaced = |facts: &mut Facts| facts.stored.replaced = vec![at(0, 50)];
     check(replaced, "truncated: verdict 20 ContinueAt(20)");
+    let short_and_replaced = |facts: &mut Facts| {
+        facts.high = 60;
+        facts.stored.usable = vec![at(0, 80), at(0, 50), at(0, 20)];
+        facts.stored.replaced = vec![at(0, 50)];
+    };
+    check(short_and_replaced, "truncated: verdict 20 ContinueAt(20)");
     let all_replaced = |facts: &mut Facts| facts.stored.replaced = facts.stored.usable.clone();
     check(all_replaced, "truncated: verdict 0 ContinueAt(0)");
     let nothing_left = |facts: &mut Facts| {
@@ -165,7 +171,15 @@ fn no_verdict_lies_before_an_earlier_one() {
         earlier(facts);
         facts.high = 46;
     };
-    check(later, "truncated: verdict 46 ContinueAt(46)");
+    check(later, "truncated: outside");
+    let later_with_a_checkpoint = |facts: &mut Facts| {
+        later(facts);
+        facts.stored.usable.push(at(1, 45));
+    };
+    check(
+        later_with_a_checkpoint,
+        "truncated: verdict 45 ContinueAt(45)",
+    );
 }
 
 #[test]

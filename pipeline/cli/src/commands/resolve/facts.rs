@@ -90,7 +90,10 @@ impl<'a> Scene<'a> {
         let inspected = self.session.runtime.block_on(inspect)?;
         let mut stored = stored(&inspected, &verdicts);
         stored.foreign = foreign(self, log_partition, &inspected)?;
-        if stopped.as_ref().is_some_and(|s| s.name == "truncated") {
+        let reached = progress.as_ref().map(|row| row.to_offset).into_iter();
+        let reached = reached.chain(stored.usable.iter().map(|stamp| stamp.offset));
+        let is_short = reached.max().is_some_and(|reached| reached > high);
+        if is_short || stopped.as_ref().is_some_and(|s| s.name == "truncated") {
             stored.replaced = self.replaced(partition, &inspected, &stored.usable, high)?;
         }
         let adoption = self.view.adoption(&log_partition).cloned();
