@@ -1,7 +1,8 @@
 -- What became of a record: two verdicts that 0005 did not know, and suspects of all tenants.
 --
 -- An event that lies before its partition's adoption was never the rollup's to count. And a letter
--- that was replayed was rejected, whether or not its row is still there.
+-- that was replayed was rejected, whether or not its row is still there; a record that came to lie
+-- at its place later (a log that lost its end) was not.
 --
 -- One tenant's raw usage with event times in [since, until), and what became of each record:
 --
@@ -37,7 +38,7 @@ WITH
     ),
     replays AS
     (
-        SELECT topic_id, log_partition, offset, 1 AS is_replayed
+        SELECT topic_id, log_partition, offset, replayed_at
         FROM dead_letter_replays FINAL
         WHERE (topic_id, log_partition, offset) IN (SELECT topic_id, log_partition, offset FROM near)
     ),
@@ -52,7 +53,7 @@ WITH
             *,
             outcome = 'before_adoption' AS is_before,
             offset < published_to AS is_published,
-            multiIf(letter_reason != '', toString(letter_reason), is_replayed, 'replayed', '') AS rejected_for,
+            multiIf(letter_reason != '', toString(letter_reason), replayed_at >= append_time, 'replayed', '') AS rejected_for,
             rejected_for = '' AND outcome IN ('event', 'unmatched') AS passes,
             intDiv(toUnixTimestamp64Micro(id_time), 3600000000) AS hour
         FROM near
@@ -119,7 +120,7 @@ WITH
     ),
     replays AS
     (
-        SELECT topic_id, log_partition, offset, 1 AS is_replayed
+        SELECT topic_id, log_partition, offset, replayed_at
         FROM dead_letter_replays FINAL
         WHERE (topic_id, log_partition, offset) IN (SELECT topic_id, log_partition, offset FROM near)
     ),
@@ -134,7 +135,7 @@ WITH
             *,
             outcome = 'before_adoption' AS is_before,
             offset < published_to AS is_published,
-            multiIf(letter_reason != '', toString(letter_reason), is_replayed, 'replayed', '') AS rejected_for,
+            multiIf(letter_reason != '', toString(letter_reason), replayed_at >= append_time, 'replayed', '') AS rejected_for,
             rejected_for = '' AND outcome IN ('event', 'unmatched') AS passes,
             intDiv(toUnixTimestamp64Micro(id_time), 3600000000) AS hour
         FROM near
