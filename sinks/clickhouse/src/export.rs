@@ -29,7 +29,8 @@ const USAGE_COLUMNS: &str = "tenant, meter, window_start, window_end, dimensions
 /// Columns of exported dead letters: all that a letter is, with ids and hashes as text.
 const LETTER_COLUMNS: &str = "topic, toString(topic_id) AS topic_id, log_partition, offset, epoch, \
                               log_time, reason, detail, tenant, key, headers, length, \
-                              lower(hex(hash)) AS hash, original, truncated";
+                              lower(hex(hash)) AS hash, original, truncated, purged_at, purged_by, \
+                              purge_note";
 
 /// An answer that comes piece by piece.
 pub struct Export<'a> {

@@ -70,6 +70,7 @@ fn is_refused(
     config.set("fetch.wait.max.ms", FETCH_WAIT_MS);
     let consumer: BaseConsumer = config.create().map_err(Error::client)?;
     seek(&consumer, place, deadline)?;
+    let mut failure = place.silent(timeout);
     while Instant::now() < deadline {
         match consumer.poll(POLL) {
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(false),
@@ -78,11 +79,13 @@ fn is_refused(
                 if code == Some(RDKafkaErrorCode::AutoOffsetReset) {
                     return Ok(true);
                 }
+                // It may pass; where it does not, it says why nobody answered.
+                failure = place.failed(error);
             }
             None => {}
         }
     }
-    Err(place.silent(timeout))
+    Err(failure)
 }
 
 /// Assigns the partition and seeks in it as soon as its reading has begun; what was read before

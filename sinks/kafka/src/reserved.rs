@@ -16,6 +16,7 @@ const SESSION: &str = "set `rollup.session_timeout` instead: it follows from tha
 const FETCH: &str = "set `rollup.fetch_ahead_kib` instead";
 const NAME: &str = "set `worker.instance` instead";
 const INTERNAL: &str = "the client library's events and callbacks are wired by Meterline";
+const BATCHES: &str = "brokers refuse a batch as a whole: one must fit what they take of a record";
 const MEMORY: &str = "memory for records in flight is bounded by Meterline";
 
 /// Settings that cannot be set, each with its reason.
@@ -25,6 +26,7 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("auto.commit.enable", POSITIONS),
     ("auto.offset.reset", POSITIONS),
     ("background_event_cb", INTERNAL),
+    ("batch.size", BATCHES),
     ("bootstrap.servers", BROKERS),
     ("check.crcs", DAMAGE),
     ("client.id", NAME),
