@@ -42,6 +42,8 @@ impl Stop {
         let earlier = state.deadline.map_or(deadline, |held| held.min(deadline));
         state.deadline = Some(earlier);
         self.is_ordered.store(true, Ordering::SeqCst);
+        // Whoever waits by a later deadline waits no longer than this one now.
+        self.changed.notify_all();
     }
 
     /// When what is not delivered is given up, where the end is ordered.
@@ -57,10 +59,13 @@ impl Stop {
         Ending(self)
     }
 
-    /// Waits until the thread has ended, no longer than this.
-    pub(crate) fn wait_ended(&self, end: Instant) {
+    /// Waits until the thread has ended, no longer than `grace` after the deadline.
+    pub(crate) fn wait_ended(&self, grace: Duration) {
         let mut state = self.state();
         while !state.has_ended {
+            let end = state
+                .deadline
+                .map_or_else(|| end_of(LONGEST), |at| at + grace);
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -117,6 +122,6 @@ mod tests {
         });
         assert!(panicked);
         // Returns at once, or this test never ends.
-        stop.wait_ended(end_of(Duration::MAX));
+        stop.wait_ended(Duration::ZERO);
     }
 }
