@@ -15,6 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How long the client library fetches nothing for a partition whose queue is full. Its default of
+/// a second is longer than a queue lasts in a backlog: the fold stood still for want of records.
+const FETCH_BACKOFF: &str = "fetch.queue.backoff.ms";
+const FETCH_BACKOFF_MS: &str = "20";
+
 /// How long one poll waits for a callback: what noticing a shutdown may have to wait for.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -91,6 +96,9 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("statistics.interval.ms", statistics.as_millis().to_string())
         // Every message is handled before the next is taken, so this only bounds a stuck process.
         .set("max.poll.interval.ms", session.max(300_000).to_string());
+    if config.get(FETCH_BACKOFF).is_none() {
+        config.set(FETCH_BACKOFF, FETCH_BACKOFF_MS);
+    }
     config
 }
 
