@@ -231,10 +231,10 @@ impl Shared {
         if std::thread::current().id() == self.thread.id() {
             return;
         }
-        self.stop.wait_ended(Client::CLOSE_GRACE);
+        let end = deadline + Client::CLOSE_GRACE;
+        self.stop.wait_ended(end);
         // A caller that had taken room when the client was closed may push its event only now.
-        let deadline = self.stop.deadline().unwrap_or(deadline);
-        let end = (deadline + Client::CLOSE_GRACE).min(Instant::now() + Client::CLOSE_GRACE);
+        let end = end.min(Instant::now() + Client::CLOSE_GRACE);
         while !self.books.buffer.is_empty() && Instant::now() < end {
             for record in self.rest.try_iter() {
                 self.books.give_up(&record);

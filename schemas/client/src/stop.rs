@@ -42,8 +42,6 @@ impl Stop {
         let earlier = state.deadline.map_or(deadline, |held| held.min(deadline));
         state.deadline = Some(earlier);
         self.is_ordered.store(true, Ordering::SeqCst);
-        // Whoever waits by a later deadline waits no longer than this one now.
-        self.changed.notify_all();
     }
 
     /// When what is not delivered is given up, where the end is ordered.
@@ -59,13 +57,10 @@ impl Stop {
         Ending(self)
     }
 
-    /// Waits until the thread has ended, no longer than `grace` after the deadline.
-    pub(crate) fn wait_ended(&self, grace: Duration) {
+    /// Waits until the thread has ended, no longer than this.
+    pub(crate) fn wait_ended(&self, end: Instant) {
         let mut state = self.state();
         while !state.has_ended {
-            let end = state
-                .deadline
-                .map_or_else(|| end_of(LONGEST), |at| at + grace);
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -122,6 +117,6 @@ mod tests {
         });
         assert!(panicked);
         // Returns at once, or this test never ends.
-        stop.wait_ended(Duration::ZERO);
+        stop.wait_ended(end_of(Duration::MAX));
     }
 }
