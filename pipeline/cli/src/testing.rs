@@ -100,6 +100,7 @@ pub(crate) fn catalog() -> Catalog {
             schema: USAGE_EVENT_SCHEMA.to_owned(),
         }],
         meters: vec![bandwidth, errors, minutes, balance],
+        plans: meterline_core::catalog::Plans::default(),
     }
 }
 

@@ -13,10 +13,12 @@ pub mod check;
 pub mod compiled;
 mod filter;
 mod id_time;
+pub mod plans;
 
 pub use check::{Problem, succeeds, validate};
 pub use compiled::{CompiledCatalog, CompiledMeter};
 pub use id_time::id_time_of;
+pub use plans::Plans;
 
 /// The newest version of the fold's semantics that this binary has; see [`Catalog::fold`].
 pub const NEWEST_FOLD: u32 = 1;
@@ -47,6 +49,9 @@ pub struct Catalog {
     pub schemas: Vec<WriterSchema>,
     /// The meters, in written order.
     pub meters: Vec<Meter>,
+    /// What accounts may use. They change no bucket, and catalogs before them have none.
+    #[serde(default, skip_serializing_if = "Plans::is_empty")]
+    pub plans: Plans,
 }
 
 impl Catalog {
@@ -236,6 +241,7 @@ pub(crate) mod tests {
             sources: BTreeMap::new(),
             schemas: Vec::new(),
             meters,
+            plans: Plans::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! has read the log up to the same position has the same view (INV-CHAIN). A kind that is not
 //! known here is a halt, never skipped.
 
+use crate::account::{AccountChange, ApiKey, Route};
 use crate::catalog::{Catalog, CompiledCatalog};
 use crate::position::{LogPartition, Offset, TopicId};
 use crate::time::LogTime;
@@ -46,11 +47,26 @@ pub enum Decision {
     Adoption(Adoption),
     /// The exit of a halt.
     Verdict(Verdict),
+    /// A new version of an account.
+    Account(Box<AccountChange>),
+    /// A new version of an API key.
+    ApiKey(Box<ApiKey>),
+    /// A new version of a notification route.
+    Route(Box<Route>),
 }
 
 impl Decision {
     /// Names of all kinds, as envelopes and bodies carry them.
-    pub const KINDS: [&'static str; 4] = ["catalog", "topic", "adoption", "verdict"];
+    pub const KINDS: [&'static str; 7] = [
+        "catalog", "topic", "adoption", "verdict", "account", "api_key", "route",
+    ];
+
+    /// Whether it is about accounts, and folded by [`crate::accounts::Accounts`]; all others are
+    /// folded by [`View`].
+    #[must_use]
+    pub const fn is_of_accounts(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::ApiKey(_) | Self::Route(_))
+    }
 
     /// The name of this decision's kind.
     #[must_use]
@@ -60,6 +76,9 @@ impl Decision {
             Self::Topic(_) => "topic",
             Self::Adoption(_) => "adoption",
             Self::Verdict(_) => "verdict",
+            Self::Account(_) => "account",
+            Self::ApiKey(_) => "api_key",
+            Self::Route(_) => "route",
         }
     }
 }

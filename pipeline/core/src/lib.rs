@@ -8,6 +8,9 @@
 //! The path of one record: [`decode`] → [`fold`] (validate, match, dedupe, bucket) → rows, totals
 //! and dead letters that the worker carries out.
 
+pub mod account;
+pub mod accounts;
+pub mod alert;
 pub mod bucket;
 pub mod catalog;
 pub mod chain;
@@ -18,6 +21,8 @@ pub mod event;
 pub mod fold;
 pub mod halt;
 pub mod hash;
+pub mod limits;
+pub mod period;
 pub mod position;
 pub mod quantity;
 pub mod reason;
@@ -25,5 +30,6 @@ pub mod record;
 pub mod resolve;
 pub mod restate;
 pub mod runs;
+pub mod standing;
 pub mod time;
 pub mod verdicts;

@@ -7,7 +7,7 @@ use super::scalar;
 use super::tree::{Entry, Node};
 use meterline_core::catalog::check::source_path;
 use meterline_core::catalog::{
-    Aggregation, Bounds, Catalog, Condition, IdTime, Meter, SourceRule, Test, WriterSchema,
+    Aggregation, Bounds, Catalog, Condition, IdTime, Meter, Plans, SourceRule, Test, WriterSchema,
 };
 use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
@@ -80,6 +80,7 @@ pub(super) fn catalog(reader: &mut Reader, root: &Node) -> Catalog {
         sources: sources(reader, &section),
         schemas: schemas(reader, &section),
         meters: meters(reader, &section),
+        plans: Plans::default(),
     }
 }
 

@@ -34,6 +34,7 @@ fn catalog() -> Catalog {
         sources: BTreeMap::new(),
         schemas: Vec::new(),
         meters: Vec::new(),
+        plans: meterline_core::catalog::Plans::default(),
     }
 }
 

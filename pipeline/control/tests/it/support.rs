@@ -66,6 +66,7 @@ pub(crate) fn catalog(types: &[&str]) -> Catalog {
         sources: BTreeMap::new(),
         schemas: Vec::new(),
         meters: meters.collect(),
+        plans: meterline_core::catalog::Plans::default(),
     }
 }
 

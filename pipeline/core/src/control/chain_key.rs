@@ -17,6 +17,12 @@ pub enum ChainKey {
     Adoption(LogPartition),
     /// The exits of halts at one offset of a usage partition.
     Verdict(LogPartition, Offset),
+    /// An account, by its id.
+    Account(String),
+    /// An API key, by its id.
+    ApiKey(String),
+    /// A notification route, by its id.
+    Route(String),
 }
 
 impl ChainKey {
@@ -28,6 +34,9 @@ impl ChainKey {
             Decision::Topic(created) => Self::Topic(created.topic.clone()),
             Decision::Adoption(adoption) => Self::Adoption(adoption.log_partition),
             Decision::Verdict(verdict) => Self::Verdict(verdict.log_partition, verdict.offset),
+            Decision::Account(change) => Self::Account(change.account.clone()),
+            Decision::ApiKey(key) => Self::ApiKey(key.id.clone()),
+            Decision::Route(route) => Self::Route(route.id.clone()),
         }
     }
 }
@@ -39,6 +48,9 @@ impl fmt::Display for ChainKey {
             Self::Topic(topic) => write!(f, "topic {topic}"),
             Self::Adoption(partition) => write!(f, "adoption of {partition}"),
             Self::Verdict(partition, offset) => write!(f, "verdict on {partition} at {offset}"),
+            Self::Account(id) => write!(f, "account {id}"),
+            Self::ApiKey(id) => write!(f, "API key {id}"),
+            Self::Route(id) => write!(f, "notification route {id}"),
         }
     }
 }

@@ -73,6 +73,13 @@ impl View {
     ) -> Result<Applied, Halt> {
         let record = record?;
         let chain = ChainKey::of(&record.decision);
+        if record.decision.is_of_accounts() {
+            // Not this view's: `accounts::Accounts` rules on it, and a worker without them is
+            // spared a million heads.
+            self.chains.pass(offset, append_time)?;
+            let ruling = Ruling::Ignored { head: None };
+            return Ok(Applied { chain, ruling });
+        }
         let ruling = self.chains.rule(&chain, record.head, offset, append_time)?;
         if ruling == Ruling::InForce {
             self.take(offset, hash, record.decision)?;
@@ -115,6 +122,9 @@ impl View {
             Decision::Verdict(verdict) => {
                 let verdicts = self.verdicts.entry(verdict.log_partition).or_default();
                 verdicts.push((offset, verdict));
+            }
+            Decision::Account(_) | Decision::ApiKey(_) | Decision::Route(_) => {
+                unreachable!("decisions about accounts were passed")
             }
         }
         Ok(())

@@ -67,6 +67,7 @@ pub(crate) fn catalog() -> Catalog {
             .into_iter()
             .map(|(name, aggregation, group_by)| meter(name, "use", aggregation, group_by))
             .collect(),
+        plans: meterline_core::catalog::Plans::default(),
     }
 }
 

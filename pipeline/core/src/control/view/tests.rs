@@ -38,6 +38,7 @@ fn catalog(name: &str) -> Catalog {
         sources: BTreeMap::new(),
         schemas: Vec::new(),
         meters: vec![meter],
+        plans: crate::catalog::Plans::default(),
     }
 }
 

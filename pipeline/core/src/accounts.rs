@@ -1,0 +1,1 @@
+//! The fold over accounts, API keys and notification routes of the control log.

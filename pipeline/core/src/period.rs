@@ -1,0 +1,1 @@
+//! Periods: when use starts at zero again, in whose time.

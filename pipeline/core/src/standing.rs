@@ -1,0 +1,108 @@
+//! Standing: how much of what it may use a tenant has used in the running period.
+//!
+//! A value, by rule 1: it follows from the totals, the catalog and the account, and carries a
+//! version that orders what was known. It is what the API, gateways and analysts read; the table
+//! `standing` and the topic `usage.standing` keep the highest version per tenant and meter.
+
+use crate::alert::Judged;
+use crate::catalog::plans::Cap;
+use crate::position::LogPartition;
+use crate::position::Stamp;
+use crate::quantity::Quantity;
+use crate::time::{EventTime, LogTime};
+use serde::{Deserialize, Serialize};
+
+/// Standing of one tenant on one meter or derived quantity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The tenant.
+    pub tenant: String,
+    /// The meter or derived quantity.
+    pub meter: String,
+    /// When the running period started.
+    pub period_start: EventTime,
+    /// First moment after it.
+    pub period_end: EventTime,
+    /// Use in it so far, in the meter's base unit (a derived quantity's rounded half up). Of a
+    /// level, the latest value.
+    pub used: Quantity,
+    /// What is included; `None`: nothing is said.
+    pub included: Option<Quantity>,
+    /// The limit; `None`: unlimited.
+    pub limit: Option<Quantity>,
+    /// What a check does beyond it.
+    pub cap: Cap,
+    /// How well the tenant is, by this meter.
+    pub health: Health,
+    /// When use first passed the limit in this period: the append time of that alert's first
+    /// opening in force. Grace counts from it.
+    pub crossed_at: Option<LogTime>,
+    /// The plan in force; empty: none.
+    pub plan: String,
+    /// What it was judged by.
+    pub judged: Judged,
+}
+
+impl Standing {
+    /// Orders what was known: by period, then usage, then decisions, then the crossing.
+    ///
+    /// 24 bits of hours since 1970, 64 bits of the sum of the stamps' versions, 39 bits of the sum
+    /// of the control offsets, one bit of whether the limit was crossed. Each part only rises with
+    /// what is known, so a higher version knows more.
+    #[must_use]
+    pub fn version(&self) -> u128 {
+        let hours = self.period_start.hour().0.max(0).unsigned_abs();
+        let usage = self.judged.usage.iter();
+        let usage = usage.fold(0u64, |sum, (_, stamp)| sum.saturating_add(stamp.version()));
+        let control = self.judged.catalog + self.judged.account.unwrap_or(0);
+        let crossed = u128::from(self.crossed_at.is_some());
+        (u128::from(hours & 0xff_ffff) << 104)
+            | (u128::from(usage) << 40)
+            | (u128::from(control & 0x7f_ffff_ffff) << 1)
+            | crossed
+    }
+}
+
+/// How well a tenant is: by its worst meter.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Health {
+    /// Far from its limits.
+    #[default]
+    Healthy = 0,
+    /// At three quarters, or as the catalog says.
+    Caution = 1,
+    /// At nine tenths, or as the catalog says.
+    Warning = 2,
+    /// Above its limit.
+    Critical = 3,
+}
+
+impl Health {
+    /// The name in answers and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Caution => "caution",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Up to where the standings of the tenants of one log partition of usage are complete.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StandingProgress {
+    /// The log partition of usage.
+    pub log_partition: LogPartition,
+    /// Next record of it: every change before it is in the standings.
+    pub to: Stamp,
+    /// Log time before that record: how old what is known is.
+    pub log_time: LogTime,
+    /// Next record of the control log: every decision before it is in the standings.
+    pub control: u64,
+}
