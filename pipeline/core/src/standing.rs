@@ -6,8 +6,7 @@
 
 use crate::alert::Judged;
 use crate::catalog::plans::Cap;
-use crate::position::LogPartition;
-use crate::position::Stamp;
+use crate::position::{LogPartition, Offset, Stamp};
 use crate::quantity::Quantity;
 use crate::time::{EventTime, LogTime};
 use serde::{Deserialize, Serialize};
@@ -104,5 +103,8 @@ pub struct StandingProgress {
     /// Log time before that record: how old what is known is.
     pub log_time: LogTime,
     /// Next record of the control log: every decision before it is in the standings.
-    pub control: u64,
+    pub control: Offset,
+    /// Offset in the partition of `usage.standing` that has this record, from which a reader that
+    /// has just read the table misses nothing; `None`: its beginning.
+    pub standing_position: Option<Offset>,
 }
