@@ -3,6 +3,7 @@
 //! ```text
 //! files/<first 2 digits>/<name>.run                              runs, by content hash
 //! manifests/<topic id>/<partition>/<epoch>/<offset>-<writer>.json
+//! control/<topic id>/<position>                                  snapshots of the control log
 //! identity-key                                                   made once
 //! spool/<random>.run                                             runs being written
 //! ```
@@ -21,6 +22,7 @@ mod garbage;
 mod identity_key;
 mod inspect;
 mod manifests;
+mod snapshots;
 mod transfer;
 
 pub use garbage::Garbage;

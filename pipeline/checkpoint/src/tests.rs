@@ -9,6 +9,7 @@ mod merging;
 mod model;
 mod object_store;
 mod runs;
+mod snapshots;
 
 use crate::{Entries, FileRef, Keep, Manifest, RunSet, Store, StoreSettings, Writer};
 use meterline_core::counters::Counters;

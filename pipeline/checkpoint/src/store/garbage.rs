@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// Deletes an object; `false` where another was faster.
-    async fn delete(&self, path: &ObjectPath) -> Result<bool, StoreError> {
+    pub(super) async fn delete(&self, path: &ObjectPath) -> Result<bool, StoreError> {
         match self.0.objects.delete(path).await {
             Ok(()) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),

@@ -74,9 +74,7 @@ impl View {
         let record = record?;
         let chain = ChainKey::of(&record.decision);
         if record.decision.is_of_accounts() {
-            // Not this view's: `accounts::Accounts` rules on it, and a worker without them is
-            // spared a million heads.
-            self.chains.pass(offset, append_time)?;
+            self.pass(offset, append_time)?;
             let ruling = Ruling::Ignored { head: None };
             return Ok(Applied { chain, ruling });
         }
@@ -97,6 +95,17 @@ impl View {
         self.chains
             .offer(chain.clone(), record.head, offset, append_time)?;
         Ok(Applied { chain, ruling })
+    }
+
+    /// Moves past a record that is not this view's: [`Decision::is_of_accounts`].
+    ///
+    /// `accounts::Accounts` rules on it, and a worker without them is spared a million heads. Of
+    /// records in a row, the last with the highest append time stands for all.
+    ///
+    /// # Errors
+    /// [`Halt::Order`] for a record at or below one already read.
+    pub fn pass(&mut self, offset: Offset, append_time: LogTime) -> Result<(), Halt> {
+        self.chains.pass(offset, append_time)
     }
 
     /// Takes a decision in force into the view; nothing has changed on an error.
