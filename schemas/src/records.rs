@@ -9,19 +9,29 @@
 mod codec;
 mod control;
 mod dead_letter;
+mod delivery;
+mod fields;
+mod judged;
 mod progress;
 mod replay;
+mod standing;
 mod total;
+mod transition;
 
 pub use control::encode_control;
 pub use dead_letter::{DeadLetter, Original, encode_dead_letter};
+pub use delivery::encode_delivery;
 pub use progress::{Progress, encode_progress};
 pub use replay::{CopySource, DeadLetterReplay, encode_replay};
+pub use standing::{encode_standing, encode_standing_progress};
 pub use total::{Total, encode_total};
+pub use transition::encode_transition;
 
 use codec::{FRAME_BYTES, MARKER};
+use meterline_core::alert::{Delivery, Transition};
 use meterline_core::control::ControlRecord;
 use meterline_core::halt::Halt;
+use meterline_core::standing::{Standing, StandingProgress};
 
 /// A record of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +46,14 @@ pub enum Record {
     DeadLetter(Box<DeadLetter>),
     /// A dead letter was replayed.
     Replay(Box<DeadLetterReplay>),
+    /// An alert was opened or resolved, on `usage.alerts`.
+    Transition(Box<Transition>),
+    /// Outcome of a notification on `usage.alerts`.
+    Delivery(Box<Delivery>),
+    /// How much of its limit a tenant has used, on `usage.standing`.
+    Standing(Box<Standing>),
+    /// Progress of standings on `usage.standing`.
+    StandingProgress(StandingProgress),
 }
 
 /// Why bytes are no record of ours.
@@ -109,6 +127,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         dead_letter::decode(body).map(|d| Record::DeadLetter(Box::new(d)))
     } else if fingerprint == replay::CODEC.fingerprint() {
         replay::decode(body).map(|r| Record::Replay(Box::new(r)))
+    } else if fingerprint == standing::CODEC.fingerprint() {
+        standing::decode(body).map(|s| Record::Standing(Box::new(s)))
+    } else if fingerprint == standing::PROGRESS.fingerprint() {
+        standing::decode_progress(body).map(Record::StandingProgress)
+    } else if fingerprint == transition::CODEC.fingerprint() {
+        transition::decode(body).map(|t| Record::Transition(Box::new(t)))
+    } else if fingerprint == delivery::CODEC.fingerprint() {
+        delivery::decode(body).map(|d| Record::Delivery(Box::new(d)))
     } else if fingerprint == control::CODEC.fingerprint() {
         control::decode(body).map(Record::Control)
     } else {

@@ -3,6 +3,7 @@
 use super::RecordError;
 use apache_avro::{Decimal, Schema};
 use meterline_core::decode::fingerprint;
+use meterline_core::position::{MAX_OFFSET, Stamp};
 use meterline_core::quantity::Quantity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,6 +80,23 @@ impl Codec {
         value: i64,
     ) -> Result<T, RecordError> {
         T::try_from(value).map_err(|_| self.malformed(format!("{field} {value} is out of range")))
+    }
+
+    /// Takes an epoch and an offset of the wire.
+    pub(super) fn stamp(
+        &self,
+        field: &'static str,
+        epoch: i64,
+        offset: i64,
+    ) -> Result<Stamp, RecordError> {
+        let stamp = Stamp {
+            epoch: self.number("epoch", epoch)?,
+            offset: self.number(field, offset)?,
+        };
+        if stamp.offset > MAX_OFFSET {
+            return Err(self.malformed(format!("{field} {offset} is out of range")));
+        }
+        Ok(stamp)
     }
 
     /// Takes a decimal of the wire, at most 16 bytes of big-endian two's complement.

@@ -5,11 +5,11 @@
 
 use super::RecordError;
 use super::codec::{Codec, long};
+use super::fields::{put_long, put_quantity, put_text};
 use apache_avro::Decimal;
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
 use meterline_core::catalog::Aggregation;
-use meterline_core::position::{LogPartition, Stamp, TopicId};
-use meterline_core::quantity::Quantity;
+use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::time::{EventTime, Level, LogTime, Window};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
@@ -108,41 +108,6 @@ const fn symbol(aggregation: Aggregation) -> i64 {
     }
 }
 
-/// Zigzag, then seven bits a byte, lowest first (Avro specification, "Primitive Types").
-fn put_long(out: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        let [low, ..] = rest.to_le_bytes();
-        out.push(low | 0x80);
-        rest >>= 7;
-    }
-    let [low, ..] = rest.to_le_bytes();
-    out.push(low);
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_bytes(out, text.as_bytes());
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_long(out, long(bytes.len() as u64));
-    out.extend_from_slice(bytes);
-}
-
-/// The fewest bytes of big-endian two's complement that hold the number, at least one.
-fn put_quantity(out: &mut Vec<u8>, quantity: Quantity) {
-    let raw = quantity.raw();
-    let bytes = raw.to_be_bytes();
-    // Leading copies of the sign bit say nothing; one sign bit has to stay.
-    let signs = if raw < 0 {
-        raw.leading_ones()
-    } else {
-        raw.leading_zeros()
-    };
-    let skip = ((signs - 1) / 8) as usize;
-    put_bytes(out, &bytes[skip..]);
-}
-
 pub(super) fn decode(body: &[u8]) -> Result<Total, RecordError> {
     let wire: Wire = CODEC.decode(body)?;
     if wire.window_start % MICROS_PER_SECOND != 0 {
@@ -159,9 +124,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Total, RecordError> {
         max: CODEC.quantity("max", &wire.max)?,
         latest: CODEC.quantity("latest", &wire.latest)?,
         latest_time: EventTime(wire.latest_time),
-        latest_stamp: stamp(wire.latest_epoch, wire.latest_offset)?,
+        latest_stamp: CODEC.stamp("latest_offset", wire.latest_epoch, wire.latest_offset)?,
         revision: CODEC.number("revision", wire.revision)?,
-        changed: stamp(wire.epoch, wire.offset)?,
+        changed: CODEC.stamp("offset", wire.epoch, wire.offset)?,
         updated_at: LogTime(wire.updated_at),
         ..Bucket::default()
     };
@@ -189,20 +154,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Total, RecordError> {
     })
 }
 
-fn stamp(epoch: i64, offset: i64) -> Result<Stamp, RecordError> {
-    Ok(Stamp {
-        epoch: CODEC.number("epoch", epoch)?,
-        offset: CODEC.number("offset", offset)?,
-    })
-}
-
 #[cfg(test)]
 pub(super) fn encode_by_schema(total: &Total, out: &mut Vec<u8>) {
-    let bytes = |quantity: Quantity| {
-        let mut out = Vec::new();
-        put_quantity(&mut out, quantity);
-        Decimal::from(&out[1..])
-    };
+    use super::fields::decimal;
+
     let (series, bucket) = (&*total.row.series, &total.row.bucket);
     let wire = Wire {
         tenant: series.tenant.to_string(),
@@ -220,10 +175,10 @@ pub(super) fn encode_by_schema(total: &Total, out: &mut Vec<u8>) {
         epoch: bucket.changed.epoch.into(),
         offset: long(bucket.changed.offset),
         events: long(bucket.events),
-        sum: bytes(bucket.sum),
-        min: bytes(bucket.min),
-        max: bytes(bucket.max),
-        latest: bytes(bucket.latest),
+        sum: decimal(bucket.sum),
+        min: decimal(bucket.min),
+        max: decimal(bucket.max),
+        latest: decimal(bucket.latest),
         latest_time: bucket.latest_time.0,
         latest_epoch: bucket.latest_stamp.epoch.into(),
         latest_offset: long(bucket.latest_stamp.offset),
