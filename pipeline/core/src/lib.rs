@@ -22,6 +22,7 @@ pub mod fold;
 pub mod halt;
 pub mod hash;
 pub mod limits;
+pub mod nearest;
 pub mod period;
 pub mod position;
 pub mod quantity;

@@ -1,1 +1,3 @@
 //! The pure decider of limits.
+
+pub mod terms;

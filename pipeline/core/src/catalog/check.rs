@@ -6,6 +6,7 @@
 //! read) as well as what cannot work, because a published definition never changes again.
 
 mod meters;
+pub(crate) mod plans;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -49,7 +50,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             path: path.into(),
             reason: reason.into(),
@@ -96,6 +97,7 @@ pub(super) fn content(catalog: &Catalog) -> Vec<Problem> {
     sources(catalog, &mut problems);
     schemas(catalog, &mut problems);
     meters::check(catalog, &mut problems);
+    plans::check(catalog, &mut problems);
     problems
 }
 
