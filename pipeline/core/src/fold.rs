@@ -14,6 +14,7 @@ mod note;
 mod partition;
 mod trace;
 
+pub use judge::foresee;
 pub use note::{IdNote, IdState, KeptValue};
 pub use partition::Partition;
 

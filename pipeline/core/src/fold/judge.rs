@@ -8,7 +8,7 @@ use crate::catalog::compiled::id_time_of;
 use crate::catalog::{Bounds, CompiledCatalog, Meter};
 use crate::event::{Event, EventQuantity};
 use crate::hash::partition_of;
-use crate::position::LogPartition;
+use crate::position::{LogPartition, TopicId};
 use crate::quantity::{NotAQuantity, Quantity};
 use crate::reason::{Reason, Rejection};
 use crate::record::Record;
@@ -85,6 +85,27 @@ pub(super) fn judge<'a>(
         id_time,
         matches,
     })
+}
+
+/// What the fold will say of an event by itself, were it appended now to its tenant's partition.
+///
+/// For those who publish: duplicates, bounds over many events and overflow are still to be judged
+/// where the event lies. `append_time` of the record is the moment to judge by.
+///
+/// # Errors
+/// Why the event would become a dead letter.
+pub fn foresee<'a>(record: &Record<'a>, catalog: &CompiledCatalog) -> Result<Event<'a>, Rejection> {
+    // Of one partition, every tenant's is the first.
+    let home = LogPartition {
+        topic_id: TopicId(0),
+        partition: 0,
+    };
+    let moment = Moment::BEGIN.at(record.append_time, &catalog.catalog);
+    match judge(record, home, 1, catalog, &moment) {
+        Ok(judged) => Ok(judged.event),
+        Err(Early::Ignored) => catalog.decoder.decode(record),
+        Err(Early::Rejected(rejection)) => Err(rejection),
+    }
 }
 
 /// Presence and lengths; the time inside the id where the source promises one.
