@@ -16,6 +16,8 @@ use meterline_core::time::{EventTime, Level, LogTime, Window};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod alerts;
+
 const LOG_PARTITION: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 5),
     partition: 3,
@@ -71,6 +73,10 @@ fn encoded(record: &Record) -> Vec<u8> {
         Record::Progress(progress) => encode_progress(progress, &mut out),
         Record::DeadLetter(letter) => encode_dead_letter(letter, &mut out),
         Record::Replay(replay) => encode_replay(replay, &mut out),
+        Record::Transition(transition) => encode_transition(transition, &mut out),
+        Record::Delivery(delivery) => encode_delivery(delivery, &mut out),
+        Record::Standing(standing) => encode_standing(standing, &mut out),
+        Record::StandingProgress(progress) => encode_standing_progress(progress, &mut out),
     }
     out
 }
@@ -153,7 +159,7 @@ fn control_records_that_cannot_be_read_halt_by_name() {
     );
     for (bytes, expected) in [
         (forged("catalog", &good), Ok(())),
-        (forged("account", "{}"), Err("unknown_kind")),
+        (forged("invoice", "{}"), Err("unknown_kind")),
         (forged("topic", &good), Err("unknown_format")),
         (forged("catalog", "{}"), Err("unknown_format")),
         (forged("catalog", &strange), Err("unknown_format")),
@@ -367,6 +373,10 @@ fn fingerprints_never_change() {
         ("progress", progress::CODEC.fingerprint()),
         ("dead letter", dead_letter::CODEC.fingerprint()),
         ("replay", replay::CODEC.fingerprint()),
+        ("transition", transition::CODEC.fingerprint()),
+        ("delivery", delivery::CODEC.fingerprint()),
+        ("standing", standing::CODEC.fingerprint()),
+        ("standing progress", standing::PROGRESS.fingerprint()),
     ];
     let hex = fingerprints.map(|(name, fingerprint)| (name, format!("{fingerprint:016x}")));
     let hex = hex.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -378,6 +388,10 @@ fn fingerprints_never_change() {
             ("progress", "59f1818b4ce6782c"),
             ("dead letter", "96813c10ed6e2972"),
             ("replay", "b432c677ca2b5ea6"),
+            ("transition", "bb5157cbf219099c"),
+            ("delivery", "fdd3d0fb8a7220ed"),
+            ("standing", "9f7f839774a7b9e2"),
+            ("standing progress", "cc99bc38f8a23aa2"),
         ]
     );
 }
