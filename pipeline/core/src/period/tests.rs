@@ -1,0 +1,1 @@
+//! Periods of every length in every zone.
