@@ -9,6 +9,7 @@
 
 mod document;
 mod marks;
+mod plans;
 mod reader;
 mod scalar;
 mod tree;
@@ -16,6 +17,7 @@ mod tree;
 use marks::Marks;
 use meterline_core::catalog::{Catalog, Problem, validate};
 use reader::Reader;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Largest catalog file: it travels as one record of the control log.
@@ -66,7 +68,7 @@ fn read_form(text: &str) -> Result<(Catalog, Marks), Vec<Refusal>> {
 }
 
 /// One thing that is wrong with a catalog file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Refusal {
     /// Line in the file, from 1.
     pub line: usize,
@@ -97,6 +99,9 @@ pub struct CatalogErrors {
 impl CatalogErrors {
     fn new(file_name: &str, mut refusals: Vec<Refusal>) -> Self {
         refusals.sort_by_key(|refusal| refusal.line);
+        // What a plan writes once for its meters is judged for each of them.
+        let mut seen = HashSet::new();
+        refusals.retain(|refusal| seen.insert(refusal.clone()));
         Self {
             file_name: file_name.to_owned(),
             refusals,

@@ -2,18 +2,19 @@
 //!
 //! Where a key is refused or missing, a stand-in takes its place; the reader's refusals say so.
 
+use super::plans;
 use super::reader::{Item, Reader, Section};
 use super::scalar;
 use super::tree::{Entry, Node};
 use meterline_core::catalog::check::source_path;
 use meterline_core::catalog::{
-    Aggregation, Bounds, Catalog, Condition, IdTime, Meter, Plans, SourceRule, Test, WriterSchema,
+    Aggregation, Bounds, Catalog, Condition, IdTime, Meter, SourceRule, Test, WriterSchema,
 };
 use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
 use std::collections::BTreeMap;
 
-const CATALOG_KEYS: [&str; 11] = [
+const CATALOG_KEYS: [&str; 17] = [
     "catalog",
     "fold",
     "acceptance",
@@ -25,6 +26,12 @@ const CATALOG_KEYS: [&str; 11] = [
     "sources",
     "schemas",
     "meters",
+    "currency",
+    "default_plan",
+    "units",
+    "derived",
+    "health",
+    "plans",
 ];
 const BOUNDS_KEYS: [&str; 5] = [
     "id_bytes",
@@ -80,7 +87,7 @@ pub(super) fn catalog(reader: &mut Reader, root: &Node) -> Catalog {
         sources: sources(reader, &section),
         schemas: schemas(reader, &section),
         meters: meters(reader, &section),
-        plans: Plans::default(),
+        plans: plans::plans(reader, &section),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each function is total on its text and says in its refusal what would have been right.
 
+pub(super) use meterline_core::nearest::hint;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
 
@@ -73,16 +74,6 @@ pub(super) fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String
         "`{text}` is unknown: {}",
         hint(text, known.iter().map(|(word, _)| *word))
     ))
-}
-
-/// What may have been meant by an unknown word: the nearest, or where none is near, all.
-pub(super) fn hint<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    let distance = |k: &str| strsim::damerau_levenshtein(word, k);
-    let nearest = known.clone().min_by_key(|k| distance(k));
-    match nearest.filter(|k| distance(k) <= word.len().max(2) / 2) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// Splits a number from its unit; `None` where it does not begin with a digit.
@@ -188,9 +179,6 @@ mod tests {
 
     #[test]
     fn unknown_words_are_hinted_at() {
-        let known = || ["event_type", "filter", "unit"].into_iter();
-        assert_eq!(hint("evnt_type", known()), "did you mean `event_type`?");
-        assert_eq!(hint("type", known()), "known are event_type, filter, unit");
         assert_eq!(word("sum", &[("count", 1), ("sum", 2)]), Ok(2));
         let refusal = word("sums", &[("count", 1), ("sum", 2)]);
         assert_eq!(
