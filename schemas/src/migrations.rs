@@ -23,7 +23,7 @@ ORDER BY (number, checksum)
 SETTINGS non_replicated_deduplication_window = 0";
 
 /// All migrations, in the order they are applied: numbers count up from 1.
-pub const MIGRATIONS: [Migration; 9] = [
+pub const MIGRATIONS: [Migration; 12] = [
     Migration {
         number: 1,
         name: "buckets",
@@ -68,6 +68,21 @@ pub const MIGRATIONS: [Migration; 9] = [
         number: 9,
         name: "purged_letters",
         sql: include_str!("../clickhouse/0009_purged_letters.sql"),
+    },
+    Migration {
+        number: 10,
+        name: "standing",
+        sql: include_str!("../clickhouse/0010_standing.sql"),
+    },
+    Migration {
+        number: 11,
+        name: "alerts",
+        sql: include_str!("../clickhouse/0011_alerts.sql"),
+    },
+    Migration {
+        number: 12,
+        name: "audit_log",
+        sql: include_str!("../clickhouse/0012_audit_log.sql"),
     },
 ];
 

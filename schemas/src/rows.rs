@@ -4,19 +4,29 @@
 //! cannot hold is refused, never cut to fit. The field names are the column names; tests against
 //! the live schema hold the two together.
 
+pub mod alert;
 pub mod archive;
+pub mod audit;
 pub mod bucket;
+pub mod codes;
 pub mod columns;
 pub mod dead_letter;
+pub mod judged;
 pub mod progress;
 pub mod replay;
+pub mod standing;
+pub mod total;
 pub mod usage;
 
+pub use alert::{AlertPlace, AlertRow, DeliveryRow, OpenAlertRow, ProjectionPositionRow};
 pub use archive::{ArchiveHoleRow, ArchiveProgressRow, HoleCause};
+pub use audit::AuditRow;
 pub use bucket::BucketTableRow;
 pub use dead_letter::{DeadLetterRow, DeadLetterSummary, DeadRecord, ReasonCount};
 pub use progress::ProgressRow;
 pub use replay::{ReplayPositionRow, ReplayRow};
+pub use standing::{StandingProgressRow, StandingRow};
+pub use total::{HeldLevelRow, HourTotalRow};
 pub use usage::UsageRow;
 
 use meterline_core::time::{EventTime, Level, Window};

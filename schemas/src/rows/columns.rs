@@ -57,6 +57,37 @@ pub mod quantity {
     }
 }
 
+/// `Nullable(Decimal(38, 9))`.
+pub mod optional_quantity {
+    use meterline_core::quantity::Quantity;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Column(#[serde(with = "super::quantity")] Quantity);
+
+    /// Writes the raw integer, or null.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(
+        value: &Option<Quantity>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Column).serialize(serializer)
+    }
+
+    /// Reads the raw integer, or null.
+    ///
+    /// # Errors
+    /// At or beyond 10²⁹.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Quantity>, D::Error> {
+        let value = Option::<Column>::deserialize(deserializer)?;
+        Ok(value.map(|Column(value)| value))
+    }
+}
+
 /// `DateTime`: whole seconds.
 pub mod seconds {
     use meterline_core::time::EventTime;
