@@ -88,6 +88,21 @@ pub struct Judged {
     pub account: Option<Offset>,
 }
 
+impl Judged {
+    /// Whether less was known than by `other` in any component: then this judgement does not count
+    /// after that one.
+    #[must_use]
+    pub fn is_behind(&self, other: &Self) -> bool {
+        let knows = |(log_partition, stamp): &(LogPartition, Stamp)| {
+            let own = self.usage.iter().find(|(own, _)| own == log_partition);
+            own.is_some_and(|(_, own)| own >= stamp)
+        };
+        self.catalog < other.catalog
+            || self.account < other.account
+            || !other.usage.iter().all(knows)
+    }
+}
+
 /// Outcome of one attempt to tell a route of a transition: a plain record, in no chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {

@@ -1,0 +1,260 @@
+//! Totals in memory: the hour values that use is made of, per tenant, meter and log partition.
+//!
+//! It keeps the highest stamp of every bucket, whatever the order in which they come, and takes
+//! hour buckets of whole meters only: a sum of separately stamped parts is no prefix's value. Hours
+//! before [`Usage::edge`] are dropped; nothing that starts before it is judged. Of a level, the
+//! latest value from before it is held.
+
+mod hours;
+
+use super::exact::Exact;
+use super::measure::Measure;
+use crate::bucket::{Bucket, BucketRow, Kind};
+use crate::catalog::Aggregation;
+use crate::period::Period;
+use crate::position::{LogPartition, Stamp};
+use crate::quantity::ONE;
+use crate::time::{Hour, Level, LogTime};
+use ethnum::I256;
+use hashbrown::HashMap;
+use hours::{Latest, Series, Value};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Number of a tenant, from 0; never used for another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct TenantId(pub(super) u32);
+
+/// Use of all tenants, as far as the totals were read.
+#[derive(Debug)]
+pub struct Usage {
+    partitions: Vec<Partition>,
+    tenants: Vec<SmallVec<[Series; 4]>>,
+    tenant_names: Names,
+    meter_names: Names,
+    edge: Hour,
+}
+
+/// A log partition of usage, and up to where its totals are complete.
+#[derive(Clone, Copy, Debug)]
+struct Partition {
+    id: LogPartition,
+    to: Stamp,
+    log_time: LogTime,
+}
+
+/// Texts that are kept once, by number.
+#[derive(Debug, Default)]
+struct Names {
+    numbers: HashMap<Arc<str>, u32, foldhash::fast::FixedState>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Names {
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = u32::try_from(self.texts.len()).expect("2³² names are more than memory holds");
+        let text: Arc<str> = text.into();
+        self.numbers.insert(Arc::clone(&text), number);
+        self.texts.push(text);
+        number
+    }
+}
+
+/// What changed: whose use, from which hour on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Touched {
+    pub(super) tenant: TenantId,
+    pub(super) hour: Hour,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            partitions: Vec::new(),
+            tenants: Vec::new(),
+            tenant_names: Names::default(),
+            meter_names: Names::default(),
+            edge: Hour(i32::MIN),
+        }
+    }
+}
+
+impl Usage {
+    /// Takes a total; `None` where it says nothing new, or nothing that use is made of.
+    pub(super) fn total(
+        &mut self,
+        log_partition: LogPartition,
+        row: &BucketRow,
+    ) -> Option<Touched> {
+        let measure = Measure::of(row.series.aggregation)?;
+        if row.window.level != Level::Hour || row.series.kind == Kind::Part {
+            return None;
+        }
+        let hour = Hour(i32::try_from(row.window.start.div_euclid(3_600)).ok()?);
+        let partition = self.partition(log_partition);
+        let tenant = self.tenant(&row.series.tenant);
+        let meter = self.meter_names.number(&row.series.meter);
+        let all = &mut self.tenants[index(tenant)];
+        let known = all.iter().position(|s| s.is_of(meter, partition));
+        let place = known.unwrap_or_else(|| {
+            all.push(Series::new(meter, partition, measure));
+            all.len() - 1
+        });
+        let value = Value::of(
+            hour,
+            &row.bucket,
+            raw_value(row.series.aggregation, &row.bucket),
+        );
+        let changed = if hour < self.edge {
+            all[place].hold(value)
+        } else {
+            all[place].take(value)
+        };
+        changed.then_some(Touched { tenant, hour })
+    }
+
+    /// Takes progress; whether it is further than what was known of the partition.
+    pub(super) fn progress(
+        &mut self,
+        log_partition: LogPartition,
+        to: Stamp,
+        log_time: LogTime,
+    ) -> bool {
+        let place = self.partition(log_partition);
+        let partition = &mut self.partitions[usize::from(place)];
+        partition.log_time = partition.log_time.max(log_time);
+        let further = to > partition.to;
+        partition.to = partition.to.max(to);
+        further
+    }
+
+    /// Use of a meter in a period; `None` where the tenant has no value of it there.
+    pub(super) fn used(&mut self, tenant: TenantId, meter: &str, period: Period) -> Option<Exact> {
+        let meter = *self.meter_names.numbers.get(meter)?;
+        let span = (period.start.hour(), period.end.hour());
+        let all = &mut self.tenants[index(tenant)];
+        let series = all.iter_mut().filter(|series| series.meter == meter);
+        let mut sum: Option<I256> = None;
+        let mut latest: Option<(Latest, LogPartition)> = None;
+        for series in series {
+            match series.measure {
+                Measure::Flow => {
+                    if let Some(own) = series.sum(span.0, span.1) {
+                        sum = Some(sum.unwrap_or(I256::ZERO) + own);
+                    }
+                }
+                Measure::Peak => sum = sum.max(series.highest(span.0, span.1).map(I256::new)),
+                Measure::Level => {
+                    let id = self.partitions[usize::from(series.partition)].id;
+                    let own = series.latest(span.1).map(|latest| (latest, id));
+                    latest = latest.max(own);
+                }
+            }
+        }
+        let latest = latest.map(|(latest, _)| I256::new(latest.value));
+        Some(Exact::of_raw(latest.or(sum)?))
+    }
+
+    /// The last change of any bucket of a meter, per log partition.
+    pub(super) fn stamps(
+        &self,
+        tenant: TenantId,
+        meter: &str,
+    ) -> impl Iterator<Item = (LogPartition, Stamp)> {
+        let meter = self.meter_names.numbers.get(meter).copied();
+        let all = self.tenants[index(tenant)].iter();
+        let series = all.filter(move |series| Some(series.meter) == meter);
+        series.map(|series| {
+            let id = self.partitions[usize::from(series.partition)].id;
+            (id, Stamp::from_version(series.high))
+        })
+    }
+
+    /// A log partition with changes of the tenant that its progress does not cover; `None` where
+    /// what is known is an exact prefix.
+    pub(super) fn uncovered(&self, tenant: TenantId) -> Option<usize> {
+        let mut all = self.tenants[index(tenant)].iter();
+        let open = all.find(|series| {
+            let partition = self.partitions[usize::from(series.partition)];
+            Stamp::from_version(series.high) >= partition.to
+        });
+        open.map(|series| usize::from(series.partition))
+    }
+
+    /// Drops hours before an edge; it never moves back.
+    pub(super) fn drop_before(&mut self, edge: Hour) {
+        self.edge = self.edge.max(edge);
+        for series in self.tenants.iter_mut().flatten() {
+            series.drop_before(self.edge);
+        }
+    }
+
+    /// First hour that is kept.
+    #[must_use]
+    pub fn edge(&self) -> Hour {
+        self.edge
+    }
+
+    /// The number of a tenant, known or new.
+    pub(super) fn tenant(&mut self, name: &str) -> TenantId {
+        let number = self.tenant_names.number(name);
+        let count = self.tenant_names.texts.len();
+        self.tenants.resize_with(count, SmallVec::new);
+        TenantId(number)
+    }
+
+    pub(super) fn known_tenant(&self, name: &str) -> Option<TenantId> {
+        self.tenant_names.numbers.get(name).copied().map(TenantId)
+    }
+
+    pub(super) fn name(&self, tenant: TenantId) -> &Arc<str> {
+        &self.tenant_names.texts[index(tenant)]
+    }
+
+    pub(super) fn tenants(&self) -> impl Iterator<Item = TenantId> + use<> {
+        (0..self.tenant_names.texts.len())
+            .map(|n| TenantId(u32::try_from(n).expect("numbers are 32 bits")))
+    }
+
+    /// Log partitions, with the position that totals are complete up to, and their log time.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = (LogPartition, Stamp, LogTime)> {
+        self.partitions.iter().map(|p| (p.id, p.to, p.log_time))
+    }
+
+    /// How many tenants and hour values are in memory.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let hours = self.tenants.iter().flatten().map(Series::len).sum();
+        (self.tenants.len(), hours)
+    }
+
+    /// The number of a log partition, from 0, known or new.
+    pub(super) fn partition(&mut self, id: LogPartition) -> u16 {
+        let known = self.partitions.iter().position(|known| known.id == id);
+        let place = known.unwrap_or_else(|| {
+            self.partitions.push(Partition {
+                id,
+                to: Stamp::default(),
+                log_time: LogTime(i64::MIN),
+            });
+            self.partitions.len() - 1
+        });
+        u16::try_from(place).expect("topics have far fewer than 65,536 partitions")
+    }
+}
+
+pub(super) fn index(tenant: TenantId) -> usize {
+    usize::try_from(tenant.0).expect("a 32-bit number is an index")
+}
+
+fn raw_value(aggregation: Aggregation, bucket: &Bucket) -> i128 {
+    match aggregation {
+        Aggregation::Count => i128::from(bucket.events) * ONE,
+        Aggregation::Latest => bucket.latest.raw(),
+        Aggregation::Max => bucket.max.raw(),
+        _ => bucket.sum.raw(),
+    }
+}
