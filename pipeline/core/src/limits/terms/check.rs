@@ -6,11 +6,11 @@ use crate::catalog::check::plans::{Measures, terms as rules, too_long};
 use crate::catalog::plans::{Cap, Plans, Terms};
 use crate::catalog::{Catalog, Problem};
 use crate::nearest::hint;
+use crate::period::Zone;
 use crate::time::parse_rfc3339;
 
-/// Longest name and time zone: shown, and compared with a list of names.
+/// Longest name: it is shown, never computed with.
 const NAME_BYTES_MAX: usize = 256;
-const TIME_ZONE_BYTES_MAX: usize = 64;
 /// Most overrides: one for each of the most meters.
 const OVERRIDES_MAX: usize = crate::catalog::check::METERS_MAX;
 /// Most people to tell.
@@ -54,7 +54,9 @@ fn start(start: &str, problems: &mut Vec<Problem>) {
 }
 
 fn time_zone(zone: &str, problems: &mut Vec<Problem>) {
-    problems.extend(too_long("time_zone", zone, TIME_ZONE_BYTES_MAX));
+    if let Err(reason) = Zone::parse(zone) {
+        problems.push(Problem::new("time_zone", reason.to_string()));
+    }
 }
 
 fn overrides(terms: &AccountTerms, catalog: &Catalog, problems: &mut Vec<Problem>) {
