@@ -1,10 +1,11 @@
 //! What can go wrong with the control log.
 
+use meterline_core::accounts::Refused;
 use meterline_core::catalog::Problem;
 use meterline_core::control::ChainKey;
 use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Offset};
-use meterline_kafka::{Error, Next, SendError};
+use meterline_kafka::{Error, Next, ReadError, SendError};
 use std::time::Duration;
 
 /// A failed action on the control log or the topics.
@@ -16,6 +17,23 @@ pub enum ControlError {
     /// A record was not acknowledged; it may be in the log nevertheless.
     #[error(transparent)]
     Write(#[from] SendError),
+    /// A single record of the log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record that the log should have is not there.
+    #[error("topic {topic} has no record at offset {offset}; it must never be cut off")]
+    Missing {
+        /// The control log's topic.
+        topic: String,
+        /// The record's offset.
+        offset: Offset,
+    },
+    /// A decision about accounts by a reader that passes them: a defect of the caller.
+    #[error("the decision on {chain} needs a reader that follows accounts")]
+    NotFollowed {
+        /// The chain of the decision.
+        chain: ChainKey,
+    },
     /// The client could not be made.
     #[error("failed to start following topic {topic}")]
     Follow {
@@ -92,6 +110,17 @@ pub enum ControlError {
     /// A catalog that may not be published.
     #[error("the catalog is refused: {}", list(.0))]
     Refused(Vec<Problem>),
+    /// An account that contradicts the catalog in force.
+    #[error("account {account} is refused: {}", list(.problems))]
+    RefusedAccount {
+        /// Its id.
+        account: String,
+        /// What is wrong, with the paths of the fields.
+        problems: Vec<Problem>,
+    },
+    /// A decision about accounts that readers would ignore or halt at.
+    #[error(transparent)]
+    Unfit(Refused),
     /// There is no catalog yet.
     #[error("there is no catalog yet; run `meterline catalog apply` first")]
     NoCatalog,
@@ -138,6 +167,8 @@ impl ControlError {
         match self {
             Self::Kafka(error) | Self::NoEnd { source: error, .. } => error.next() == Next::Retry,
             Self::Write(error) => error.next() == Next::Retry,
+            Self::Read(ReadError::Kafka(error)) => error.next() == Next::Retry,
+            Self::Read(ReadError::Silent { .. }) => true,
             Self::Behind { .. } | Self::Unanswered { .. } => true,
             _ => false,
         }

@@ -11,22 +11,38 @@
 //!
 //! [`View`]: meterline_core::control::View
 
+mod accounts;
 mod adopt;
 mod catalog;
+mod changes;
 mod decide;
+mod entry;
 mod error;
+mod folds;
 mod follow;
 mod init;
+mod links;
 mod log;
+mod outage;
 mod place;
+mod recent;
 mod schemas;
+mod snapshot;
+mod snapshots;
 mod topics;
 
+pub use accounts::{AccountLog, AccountsGuard};
 pub use adopt::AdoptStart;
 pub use catalog::CatalogApplied;
-pub use decide::{Author, Decided, propose};
+pub use changes::{Changed, Expected};
+pub use decide::{Author, Decided, propose, propose_after};
+pub use entry::ControlEntry;
 pub use error::ControlError;
+pub use follow::{AccountsOptions, ControlEvent};
 pub use init::{InitReport, InitSpec, init_topics};
+pub use links::Past;
 pub use log::ControlLog;
 pub use schemas::record_name;
+pub use snapshot::Restored;
+pub use snapshots::{SNAPSHOT_EVERY, Snapshots};
 pub use topics::Warning;

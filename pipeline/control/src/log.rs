@@ -1,7 +1,8 @@
 //! The log as its readers use it: the newest view, and views that are at the end.
 
 use crate::error::ControlError;
-use crate::follow::Follower;
+use crate::folds::Folds;
+use crate::follow::{AccountsOptions, Follower};
 use meterline_core::control::{Pointer, View};
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
@@ -40,12 +41,21 @@ impl ControlLog {
     /// [`ControlError::Kafka`] where the client library refuses the settings,
     /// [`ControlError::Follow`] where no thread can be had.
     pub fn connect(settings: &Settings) -> Result<Self, ControlError> {
+        Self::follow(settings, None)
+    }
+
+    /// [`ControlLog::connect`], where the thread follows accounts too if there are options for
+    /// them.
+    pub(crate) fn follow(
+        settings: &Settings,
+        options: Option<AccountsOptions>,
+    ) -> Result<Self, ControlError> {
         let topic = settings.topics().control();
         let inner = Inner {
             settings: settings.clone(),
             admin: Admin::connect(settings)?,
             producer: Producer::connect_for_decisions(settings)?,
-            follower: Follower::start(settings, &topic)?,
+            follower: Follower::start(settings, &topic, options)?,
             topic,
         };
         Ok(Self {
@@ -75,6 +85,10 @@ impl ControlLog {
     #[must_use]
     pub fn halted(&self) -> Option<Halt> {
         self.inner.follower.halted()
+    }
+
+    pub(crate) fn folds(&self) -> &Folds {
+        &self.inner.follower
     }
 
     pub(crate) fn admin(&self) -> &Admin {

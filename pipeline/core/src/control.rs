@@ -68,6 +68,12 @@ impl Decision {
         matches!(self, Self::Account(_) | Self::ApiKey(_) | Self::Route(_))
     }
 
+    /// [`Decision::is_of_accounts`], by the kind's name.
+    #[must_use]
+    pub fn kind_is_of_accounts(kind: &str) -> bool {
+        matches!(kind, "account" | "api_key" | "route")
+    }
+
     /// The name of this decision's kind.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -39,6 +39,12 @@ impl ChainKey {
             Decision::Route(route) => Self::Route(route.id.clone()),
         }
     }
+
+    /// Whether its decisions are about accounts: [`Decision::is_of_accounts`].
+    #[must_use]
+    pub const fn is_of_accounts(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::ApiKey(_) | Self::Route(_))
+    }
 }
 
 impl fmt::Display for ChainKey {
