@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod api;
 pub(crate) mod known;
+mod limits;
+mod notifications;
 pub(crate) mod raw;
 pub(crate) mod resolve;
 pub(crate) mod show;

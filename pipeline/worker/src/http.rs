@@ -99,11 +99,8 @@ async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         topic: shared.topic.clone(),
         problems: shared.problems(Instant::now()),
         partitions: shared.board.partitions(),
-        relays: shared
-            .relays
-            .iter()
-            .map(|r| r.health.status(Instant::now()))
-            .collect(),
+        relays: shared.relays(Instant::now()),
+        limits: shared.limits(Instant::now()),
     };
     json(StatusCode::OK, &report)
 }

@@ -1,4 +1,4 @@
-//! A worker process: the rollup stage, and the stages without state beside it.
+//! A worker process: the rollup stage, and the other stages beside it.
 //!
 //! The rollup owns some partitions of the usage log and folds each on a thread of its own
 //! ([`meterline_core::fold::Partition`]), publishes absolute values, and takes checkpoints. It
@@ -14,12 +14,14 @@ mod partition;
 mod rollup;
 mod settings;
 mod shared;
+mod side;
 mod stage;
 mod stages;
 
 pub use consumer::ConsumerError;
 pub use health::{PartitionState, PartitionStatus, StatusReport};
 pub use http::ListenError;
+pub use meterline_limits::LimitsSettings;
 pub use meterline_relay::StageSettings;
 pub use rollup::RollupError;
 pub use settings::{MIN_DEAD_LETTERS_BYTES, MIN_TICK_INTERVAL};
@@ -50,6 +52,9 @@ pub enum RunError {
     /// A stage without state cannot run.
     #[error(transparent)]
     Relay(#[from] meterline_relay::RelayError),
+    /// The limits stage cannot run.
+    #[error(transparent)]
+    Limits(#[from] meterline_limits::LimitsError),
 }
 
 /// Runs the stages until `shutdown` is ready, then drains and returns.
@@ -68,11 +73,11 @@ pub async fn run(
     if stages.is_empty() {
         return Err(RunError::NoStage);
     }
-    let (relays, sides) = stages::relays(&settings, stages)?;
+    let (jobs, sides) = stages::prepare(&settings, stages)?;
     let rolls_up = stages.contains(&Stage::Rollup);
     let shared = Arc::new(Shared {
         rolls_up,
-        relays: sides,
+        sides,
         topic: settings.kafka.topics().usage_events(),
         board: Board::new(settings.rollup.progress_timeout, Instant::now()),
         metrics: Metrics::new(rolls_up),
@@ -82,7 +87,7 @@ pub async fn run(
         Some(address) => Some(http::serve(address, Arc::clone(&shared)).await?),
         None => None,
     };
-    let result = stages::run(shared, relays, shutdown).await;
+    let result = stages::run(shared, jobs, shutdown).await;
     if let Some(server) = server {
         server.abort();
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub archive: meterline_relay::StageSettings,
     /// The re-keying stage.
     pub rekey: meterline_relay::StageSettings,
+    /// The limits stage.
+    pub limits: meterline_limits::LimitsSettings,
 }
 
 /// Settings of the rollup stage.

@@ -7,7 +7,7 @@
 use crate::health::Board;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::stages::RelaySide;
+use crate::side::{Side, StageHealth};
 use meterline_checkpoint::{Store, Writer};
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlLog;
@@ -15,6 +15,8 @@ use meterline_core::hash::IdentityKey;
 use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::time::LogTime;
 use meterline_kafka::{Admin, Producer};
+use meterline_limits::LimitsStatus;
+use meterline_relay::RelayStatus;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -30,8 +32,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Whether the rollup stage is one of those that run here.
     pub(crate) rolls_up: bool,
-    /// The stages without state that run here.
-    pub(crate) relays: Vec<RelaySide>,
+    /// The other stages that run here.
+    pub(crate) sides: Vec<Side>,
 }
 
 impl Shared {
@@ -39,14 +41,31 @@ impl Shared {
     pub(crate) fn problems(&self, now: Instant) -> Vec<String> {
         let rollup = self.rolls_up.then(|| self.board.problems(now));
         let mut problems = rollup.unwrap_or_default();
-        problems.extend(self.relays.iter().flat_map(|r| r.health.problems(now)));
+        problems.extend(self.sides.iter().flat_map(|side| side.problems(now)));
         problems
     }
 
     /// Whether the threads of all its stages live.
     pub(crate) fn is_live(&self, now: Instant) -> bool {
         (!self.rolls_up || self.board.is_live(now))
-            && self.relays.iter().all(|relay| relay.health.is_live(now))
+            && self.sides.iter().all(|side| side.is_live(now))
+    }
+
+    /// The stages without state, as `/status` shows them.
+    pub(crate) fn relays(&self, now: Instant) -> Vec<RelayStatus> {
+        let relays = self.sides.iter().filter_map(|side| match &side.health {
+            StageHealth::Relay(health) => Some(health.status(now)),
+            StageHealth::Limits(_) => None,
+        });
+        relays.collect()
+    }
+
+    /// The limits stage, as `/status` shows it.
+    pub(crate) fn limits(&self, now: Instant) -> Option<LimitsStatus> {
+        self.sides.iter().find_map(|side| match &side.health {
+            StageHealth::Limits(health) => Some(health.status(now, SystemTime::now())),
+            StageHealth::Relay(_) => None,
+        })
     }
 }
 

@@ -15,13 +15,15 @@ pub enum Stage {
     Rekey,
     /// Keeps every record of the usage log in ClickHouse.
     Archive,
+    /// Compares use with plans.
+    Limits,
 }
 
 /// Names of the contract whose stages are not built yet.
-const NOT_BUILT: [&str; 3] = ["limits", "stripe", "api"];
+const NOT_BUILT: [&str; 2] = ["stripe", "api"];
 
 /// The stages of this binary, for messages.
-const BUILT: &str = "rollup, rekey, archive";
+const BUILT: &str = "rollup, rekey, archive, limits";
 
 /// A stage name that cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -42,6 +44,7 @@ impl Stage {
             Self::Rollup => "rollup",
             Self::Rekey => "rekey",
             Self::Archive => "archive",
+            Self::Limits => "limits",
         }
     }
 }
@@ -60,6 +63,7 @@ impl FromStr for Stage {
             "rollup" => Ok(Self::Rollup),
             "rekey" => Ok(Self::Rekey),
             "archive" => Ok(Self::Archive),
+            "limits" => Ok(Self::Limits),
             _ if NOT_BUILT.contains(&name) => Err(StageError::NotBuilt(name.to_owned())),
             _ => Err(StageError::Unknown(name.to_owned())),
         }
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn stages_are_refused_by_name() {
-        for stage in [Stage::Rollup, Stage::Rekey, Stage::Archive] {
+        for stage in [Stage::Rollup, Stage::Rekey, Stage::Archive, Stage::Limits] {
             assert_eq!(stage.name().parse(), Ok(stage));
         }
         assert_eq!(

@@ -8,9 +8,11 @@ use crate::health::Need;
 use crate::rollup;
 use crate::settings::Settings;
 use crate::shared::Shared;
+use crate::side::{Side, StageHealth};
 use crate::stage::Stage;
 use futures::future::join_all;
-use meterline_relay::{Connections, Health, Kind, Relay, RelayError};
+use meterline_limits::{Limits, LimitsError};
+use meterline_relay::{Connections, Kind, Relay, RelayError};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -20,17 +22,30 @@ use tokio::sync::watch;
 /// How OpenMetrics text ends.
 const END: &str = "# EOF\n";
 
-/// What a process shows of a stage without state.
-pub(crate) struct RelaySide {
-    pub(crate) health: Arc<Health>,
-    registry: Registry,
+/// The stages beside the rollup that are to run.
+pub(crate) struct Jobs {
+    relays: Vec<Relay>,
+    limits: Option<Limits>,
 }
 
-/// The stages without state among `stages`, and what is shown of each.
-pub(crate) fn relays(
+/// The stages among `stages` beside the rollup, and what is shown of each.
+pub(crate) fn prepare(
     settings: &Settings,
     stages: &[Stage],
-) -> Result<(Vec<Relay>, Vec<RelaySide>), RelayError> {
+) -> Result<(Jobs, Vec<Side>), RunError> {
+    let (relays, mut sides) = relays(settings, stages)?;
+    let limits = match stages.contains(&Stage::Limits) {
+        true => {
+            let (limits, side) = limits(settings)?;
+            sides.push(side);
+            Some(limits)
+        }
+        false => None,
+    };
+    Ok((Jobs { relays, limits }, sides))
+}
+
+fn relays(settings: &Settings, stages: &[Stage]) -> Result<(Vec<Relay>, Vec<Side>), RelayError> {
     let (mut relays, mut sides) = (Vec::new(), Vec::new());
     for (stage, kind, own) in [
         (Stage::Archive, Kind::Archive, &settings.archive),
@@ -45,17 +60,28 @@ pub(crate) fn relays(
             instance: settings.instance.clone(),
         };
         let (relay, registry) = Relay::new(kind, connections, own.clone())?;
-        let health = relay.health();
+        let health = StageHealth::Relay(relay.health());
         relays.push(relay);
-        sides.push(RelaySide { health, registry });
+        sides.push(Side { health, registry });
     }
     Ok((relays, sides))
+}
+
+fn limits(settings: &Settings) -> Result<(Limits, Side), LimitsError> {
+    let connections = meterline_limits::Connections {
+        kafka: settings.kafka.clone(),
+        clickhouse: settings.clickhouse.clone(),
+        instance: settings.instance.clone(),
+    };
+    let (limits, registry) = Limits::new(connections, settings.limits.clone())?;
+    let health = StageHealth::Limits(limits.health());
+    Ok((limits, Side { health, registry }))
 }
 
 /// Runs the stages until `shutdown` is ready or one fails, then drains all.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    relays: Vec<Relay>,
+    jobs: Jobs,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     let (stop, stopped) = watch::channel(false);
@@ -76,12 +102,19 @@ pub(crate) async fn run(
         };
         Ok(result.inspect_err(|_| stop_all())?)
     };
-    let relays = join_all(relays.into_iter().map(|relay| async {
+    let relays = join_all(jobs.relays.into_iter().map(|relay| async {
         let result = relay.run(told()).await;
         result.inspect_err(|_| stop_all())
     }));
-    let mut all = std::pin::pin!(futures::future::join(rollup, relays));
-    let (rollup, relays): (Result<(), RunError>, Vec<_>) = tokio::select! {
+    let limits = async {
+        let result = match jobs.limits {
+            Some(limits) => limits.run(told()).await,
+            None => Ok(()),
+        };
+        result.inspect_err(|_| stop_all())
+    };
+    let mut all = std::pin::pin!(futures::future::join3(rollup, relays, limits));
+    let (rollup, relays, limits): (Result<(), RunError>, Vec<_>, _) = tokio::select! {
         ended = &mut all => ended,
         () = shutdown => {
             stop_all();
@@ -90,19 +123,19 @@ pub(crate) async fn run(
     };
     rollup?;
     relays.into_iter().collect::<Result<(), _>>()?;
-    Ok(())
+    Ok(limits?)
 }
 
 /// The text that Prometheus scrapes: the metrics of all stages that run here.
 pub(crate) fn scrape(shared: &Shared, now: Instant) -> String {
     let is_ready = shared.problems(now).is_empty();
-    let failing = shared.relays.iter().flat_map(|r| r.health.failing(now));
+    let failing = shared.sides.iter().flat_map(|side| side.failing(now));
     let failing = failing.filter_map(|(need, since)| Some((need_of(need)?, since)));
     let failing: Vec<_> = failing.collect();
     let text = shared
         .metrics
         .scrape(&shared.board, &failing, is_ready, now);
-    with_registries(text, shared.relays.iter().map(|relay| &relay.registry))
+    with_registries(text, shared.sides.iter().map(|side| &side.registry))
 }
 
 /// The text with what other registries hold.
@@ -120,11 +153,11 @@ pub(crate) fn with_registries<'a>(
     text
 }
 
-/// What a stage without state calls a need, as the process calls it; `None` for what no system
+/// What a stage calls a need, as the process calls it; `None` for what no system
 /// outside of the process can mend, such as a catalog that nobody has applied.
 fn need_of(name: &str) -> Option<Need> {
     match name {
-        "kafka" | "log ends" => Some(Need::Kafka),
+        "kafka" | "log ends" | "topics" => Some(Need::Kafka),
         "clickhouse" => Some(Need::ClickHouse),
         "control log" => Some(Need::Control),
         _ => None,

@@ -61,6 +61,21 @@ impl Topics {
         self.name("meterline.control")
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        vec![
+            self.usage_events(),
+            self.usage_incoming(),
+            self.dead_letter(),
+            self.totals(),
+            self.standing(),
+            self.alerts(),
+            self.control(),
+            self.pushes(),
+        ]
+    }
+
     /// Pushes to Stripe: a decision log.
     #[must_use]
     pub fn pushes(&self) -> String {

@@ -43,6 +43,7 @@ fn worker_settings(session: &Session<'_>, rolls_up: bool) -> Result<Settings, Fa
         rollup: settings.rollup.clone(),
         archive: settings.archive.clone(),
         rekey: settings.rekey.clone(),
+        limits: settings.limits.clone(),
     })
 }
 

@@ -5,6 +5,9 @@
 //! `kafka.properties` takes `METERLINE__KAFKA__PROPERTIES__SECURITY_PROTOCOL` for
 //! `security.protocol`.
 
+use super::api::RawApi;
+use super::limits::RawLimits;
+use super::notifications::RawNotifications;
 use super::stage::RawStage;
 use meterline_clickhouse::Retention;
 use meterline_worker::RollupSettings;
@@ -28,6 +31,12 @@ pub(crate) struct RawSettings {
     pub archive: RawStage,
     /// The re-keying stage.
     pub rekey: RawStage,
+    /// The limits stage.
+    pub limits: RawLimits,
+    /// Who is told of alerts, and how: part of the limits stage.
+    pub notifications: RawNotifications,
+    /// The API stage.
+    pub api: RawApi,
     /// Health, metrics and status.
     pub http: RawHttp,
     /// Logs.
@@ -135,6 +144,8 @@ pub(crate) struct RawRetention {
     pub dead_letters: String,
     /// The archive of raw usage, by append time. Default `93 days`.
     pub usage_events: String,
+    /// Outcomes of notifications, by append time; alerts stay for ever. Default `90 days`.
+    pub alert_deliveries: String,
 }
 
 impl Default for RawRetention {
@@ -147,6 +158,7 @@ impl Default for RawRetention {
             progress_history: defaults.progress_history.to_string(),
             dead_letters: defaults.dead_letters.to_string(),
             usage_events: defaults.usage_events.to_string(),
+            alert_deliveries: defaults.alert_deliveries.to_string(),
         }
     }
 }

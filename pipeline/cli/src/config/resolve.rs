@@ -6,15 +6,15 @@ use super::{Leaves, Origin, Problem, known};
 
 use crate::telemetry;
 use crate::units::{Length, parse_size};
-use meterline_clickhouse::{Keep, Replication, Retention, Secret};
-use meterline_worker::{RollupSettings, StageSettings};
+use meterline_clickhouse::{Keep, Replication, Retention};
+use meterline_worker::{LimitsSettings, RollupSettings, StageSettings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 mod checkpoint;
-mod secrets;
+pub(super) mod secrets;
 
 /// Settings that commands run with.
 #[derive(Clone, Debug)]
@@ -33,6 +33,12 @@ pub(crate) struct Settings {
     pub archive: StageSettings,
     /// The re-keying stage.
     pub rekey: StageSettings,
+    /// The limits stage.
+    pub limits: LimitsSettings,
+    /// Notifications, which the limits stage sends.
+    pub notifications: meterline_notify::Settings,
+    /// The API stage.
+    pub api: meterline_api::Settings,
     /// Where `run` serves and `status` asks.
     pub http_listen: Option<SocketAddr>,
     /// What is logged.
@@ -68,6 +74,9 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         rollup: rollup(&raw.rollup, &mut checker),
         archive: stage("archive", &raw.archive, &raw.kafka.group, &mut checker),
         rekey: stage("rekey", &raw.rekey, &raw.kafka.group, &mut checker),
+        limits: super::limits::resolve(&raw.limits, &mut checker),
+        notifications: notifications(raw, &mut checker),
+        api: super::api::resolve(&raw.api, &mut checker),
         http_listen: raw.http.listen.as_ref().and_then(|text| {
             let reason = || "must be an address and a port, such as 127.0.0.1:9464".to_owned();
             checker.take("http.listen", text.parse().map_err(|_| reason()))
@@ -118,12 +127,37 @@ impl Checker<'_> {
         text.to_owned()
     }
 
-    fn length(&mut self, key: &str, text: &str) -> Duration {
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Refuses what a section's own check refuses, unless values could not be read since `before`:
+    /// their stand-ins would be refused for the wrong reason.
+    pub(super) fn bounds(
+        &mut self,
+        section: &str,
+        before: usize,
+        checked: Result<(), (&'static str, &'static str)>,
+    ) {
+        if let Err((key, rule)) = checked
+            && self.problems.len() == before
+        {
+            self.refuse(&format!("{section}.{key}"), format!("must be {rule}"));
+        }
+    }
+
+    /// A number of things; 0 where it does not fit, which no bound takes.
+    pub(super) fn count_of(&mut self, key: &str, number: u64) -> usize {
+        self.number(key, number).unwrap_or(0)
+    }
+
+    pub(super) fn length(&mut self, key: &str, text: &str) -> Duration {
         self.take(key, text.parse::<Length>())
             .map_or(Duration::ZERO, |Length(length)| length)
     }
 
-    fn number<T: TryFrom<u64>>(&mut self, key: &str, number: u64) -> Option<T> {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, key: &str, number: u64) -> Option<T> {
         self.take(
             key,
             T::try_from(number).map_err(|_| format!("is too large: {number}")),
@@ -170,7 +204,11 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
     let settings = meterline_clickhouse::Settings {
         url: raw.url.clone(),
         user: raw.user.clone(),
-        password: password(raw, checker),
+        password: secrets::given(
+            "clickhouse.password",
+            (&raw.password, &raw.password_file),
+            checker,
+        ),
         ca_file: raw.ca_file.as_ref().map(PathBuf::from),
         replication: replication(raw, checker),
         database: raw.database.clone(),
@@ -200,6 +238,10 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
                 "clickhouse.retention.usage_events",
                 &raw.retention.usage_events,
             ),
+            alert_deliveries: checker.keep(
+                "clickhouse.retention.alert_deliveries",
+                &raw.retention.alert_deliveries,
+            ),
         },
     };
     if let Err(error) = settings.check() {
@@ -224,22 +266,6 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
         checker.refuse(key, format!("cannot be used: {reason}"));
     }
     settings
-}
-
-fn password(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Secret {
-    const KEY: &str = "clickhouse.password_file";
-    let file = match (&raw.password, &raw.password_file) {
-        (Some(_), Some(_)) => {
-            checker.refuse(
-                KEY,
-                "and clickhouse.password are both set; keep one of them",
-            );
-            return Secret::default();
-        }
-        (None, Some(file)) => file,
-        (password, None) => return Secret::new(password.clone().unwrap_or_default()),
-    };
-    Secret::new(secrets::read(KEY, file, checker).unwrap_or_default())
 }
 
 fn replication(raw: &RawClickHouse, checker: &mut Checker<'_>) -> Replication {
@@ -315,13 +341,14 @@ fn stage(
         session_timeout: checker.length(&key("session_timeout"), &raw.session_timeout),
         stop_timeout: checker.length(&key("stop_timeout"), &raw.stop_timeout),
     };
-    // Where a value could not be read, the stand-in would be refused for the wrong reason.
-    if checker.problems.len() == before
-        && let Err(error) = settings.check()
-    {
-        checker.refuse(&key(error.key), format!("must be {}", error.rule));
-    }
+    let checked = settings.check().map_err(|error| (error.key, error.rule));
+    checker.bounds(name, before, checked);
     settings
+}
+
+fn notifications(raw: &RawSettings, checker: &mut Checker<'_>) -> meterline_notify::Settings {
+    let topics = meterline_kafka::Topics::new(&raw.kafka.topic_prefix);
+    super::notifications::resolve(&raw.notifications, topics.all(), checker)
 }
 
 fn log_level(raw: &RawLog, checker: &mut Checker<'_>) -> String {

@@ -6,6 +6,12 @@ use std::collections::BTreeMap;
 
 /// Stands in for a secret, whatever its length.
 const MASK: &str = "********";
+/// The settings that are secrets.
+const SECRETS: [&str; 3] = [
+    "clickhouse.password",
+    "notifications.signing_key",
+    "notifications.smtp.password",
+];
 /// A free name that holds one of these may be a secret, unless it is that of a file.
 const SECRET_WORDS: [&str; 9] = [
     "password",
@@ -62,6 +68,6 @@ fn is_secret(key: &str) -> bool {
     match known::free_name(key) {
         Some((_, name)) if name.ends_with("_file") => false,
         Some((_, name)) => SECRET_WORDS.iter().any(|word| name.contains(word)),
-        None => key == "clickhouse.password",
+        None => SECRETS.contains(&key),
     }
 }

@@ -98,4 +98,7 @@ pub struct StatusReport {
     /// Its stages without state.
     #[serde(default)]
     pub relays: Vec<meterline_relay::RelayStatus>,
+    /// Its limits stage.
+    #[serde(default)]
+    pub limits: Option<meterline_limits::LimitsStatus>,
 }

@@ -4,6 +4,7 @@
 //! themselves. Contents appear in no message.
 
 use super::Checker;
+use meterline_clickhouse::Secret;
 use std::collections::BTreeMap;
 
 /// librdkafka settings that are secrets.
@@ -54,8 +55,27 @@ pub(super) fn from_files(
     resolved
 }
 
+/// A secret that is written as it is, or in the file that the key with `_file` names.
+pub(in crate::config) fn given(
+    key: &str,
+    (text, file): (&Option<String>, &Option<String>),
+    checker: &mut Checker<'_>,
+) -> Secret {
+    let file_key = format!("{key}_file");
+    let file = match (text, file) {
+        (Some(_), Some(_)) => {
+            let both = format!("and {key} are both set; keep one of them");
+            checker.refuse(&file_key, both);
+            return Secret::default();
+        }
+        (None, Some(file)) => file,
+        (text, None) => return Secret::new(text.clone().unwrap_or_default()),
+    };
+    Secret::new(read(&file_key, file, checker).unwrap_or_default())
+}
+
 /// The content of a secret's file without the line feed at its end.
-pub(super) fn read(key: &str, file: &str, checker: &mut Checker<'_>) -> Option<String> {
+fn read(key: &str, file: &str, checker: &mut Checker<'_>) -> Option<String> {
     let read = match std::fs::read_to_string(file) {
         Ok(text) if text.len() > SECRET_BYTES_MAX => {
             Err(format!("names {file}, which is too large for a secret"))

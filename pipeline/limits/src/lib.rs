@@ -1,0 +1,107 @@
+//! The limits stage: use against plans, within seconds.
+//!
+//! It reads all of `usage.totals`, of the control log and of `usage.alerts`, gives them to the
+//! pure engine of [`meterline_core::limits`], and performs what the engine asks for: transitions
+//! on `usage.alerts`, standings on `usage.standing` and in ClickHouse, rows of what is in force.
+//! Every instance reads everything, joins no group and commits nothing; two of them judge alike,
+//! one of their transitions is in force, the other is ignored by every reader. What it refuses: to
+//! judge before it has read to the ends that the logs had at its start, to judge on where a log
+//! lost records or holds what it cannot read, to wait for ClickHouse or a receiver of alerts.
+//!
+//! [`Limits::new`] makes the stage with what health and metrics show of it, [`Limits::run`] runs
+//! it.
+
+mod error;
+mod health;
+mod log;
+mod metrics;
+mod projection;
+mod records;
+mod settings;
+mod stage;
+mod standings;
+#[cfg(test)]
+mod testing;
+mod watch;
+
+pub use error::{LimitsError, LogHalt};
+pub use health::{Health, LimitsPartition, LimitsStatus};
+#[doc(hidden)]
+pub use metrics::seen as metrics_seen;
+pub use settings::{Connections, LimitsSettings, SettingsError};
+
+use metrics::Metrics;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The stage, ready to run.
+pub struct Limits {
+    connections: Connections,
+    settings: LimitsSettings,
+    health: Arc<Health>,
+    metrics: Metrics,
+}
+
+impl Limits {
+    /// The stage, and the registry of its metrics.
+    ///
+    /// # Errors
+    /// [`LimitsError::Settings`].
+    pub fn new(
+        connections: Connections,
+        settings: LimitsSettings,
+    ) -> Result<(Self, Registry), LimitsError> {
+        settings.check()?;
+        let (metrics, registry) = Metrics::new();
+        let health = Health::new(settings.progress_timeout, Instant::now());
+        let limits = Self {
+            connections,
+            settings,
+            health: Arc::new(health),
+            metrics,
+        };
+        Ok((limits, registry))
+    }
+
+    /// What the stage knows of itself, while it runs.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Runs the stage until `shutdown` is ready, then waits for what it has sent.
+    ///
+    /// Kafka, ClickHouse and the catalog may come later. Needs a multi-threaded tokio runtime.
+    ///
+    /// # Errors
+    /// [`LimitsError`], where waiting cannot help.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), LimitsError> {
+        self.connections.kafka.check_properties()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let runtime = tokio::runtime::Handle::current();
+        let thread = {
+            let stop = Arc::clone(&stop);
+            // A plain thread: consumers block, and judging takes as long as it takes.
+            tokio::task::spawn_blocking(move || self.block(&runtime, &stop))
+        };
+        let ended = |source| LimitsError::Thread { source };
+        let mut thread = std::pin::pin!(thread);
+        tokio::select! {
+            result = &mut thread => return result.map_err(ended)?,
+            () = shutdown => {}
+        }
+        tracing::info!(stage = "limits", "stopping: what was sent is waited for");
+        stop.store(true, Ordering::Release);
+        thread.await.map_err(ended)?
+    }
+}
+
+impl std::fmt::Debug for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limits")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
