@@ -13,7 +13,7 @@ from trial.output import say
 _NOT_COPIED = {"schema_migrations", "progress_history"}
 # Tables that say up to where others are whole. They come first: older than what they speak of they
 # are true, newer they would hide what is missing.
-_POSITIONS = ["archive_progress", "dead_letter_replay_positions", "progress"]
+_POSITIONS = ["archive_progress", "dead_letter_replay_positions", "progress", "projection_positions", "standing_progress"]
 _COMPARED = ["bucket_hourly", "bucket_daily", "bucket_monthly", "dead_letters", "usage_events", "progress"]
 # A position in usage.totals depends on when a flush happened, not on the log; so does when a last
 # tick was written, and with it an idle log's end.

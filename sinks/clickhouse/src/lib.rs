@@ -9,8 +9,10 @@
 //! Refuses a database whose tables are not those of this binary, certificates that it cannot trust,
 //! and rows that do not fit their columns.
 
+mod alerts;
 mod archive;
 mod audit;
+mod audit_log;
 mod client;
 pub mod config;
 pub mod encode;
@@ -18,6 +20,7 @@ pub mod encode_archive;
 pub mod error;
 mod export;
 mod letters;
+mod limits;
 mod migrate;
 mod purge;
 mod query;
@@ -25,15 +28,21 @@ mod replays;
 mod replicated;
 mod retention;
 mod sink;
+mod standing;
+mod stream;
 mod transport;
 
+pub use alerts::{AlertFilter, NOTIFICATIONS_MAX, OpenAlertFilter, Projection};
 pub use audit::{LevelDifference, LevelFilter, MeterSum};
+pub use audit_log::{AUDIT_ROWS_MAX, AuditFilter};
 pub use client::ClickHouse;
 pub use config::{Keep, Quorum, Replication, Retention, Secret, Settings, SettingsError};
 pub use error::{Cause, Error, Fault, Next};
 pub use export::Export;
 pub use letters::{DEAD_LETTERS_MAX, DeadLetterFilter, LetterOrder, LetterPage, LetterPlace};
+pub use limits::HourFilter;
 pub use migrate::Migrated;
 pub use purge::Purge;
 pub use query::{PAGE_ROWS_MAX, UsageFilter};
 pub use sink::Inserted;
+pub use stream::Rows;

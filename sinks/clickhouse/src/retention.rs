@@ -41,7 +41,8 @@ impl ClickHouse {
 }
 
 /// Tables, the expression that their rows' age counts from, and how long rows are kept.
-fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 6] {
+fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 7] {
+    let append_time = "toDateTime(append_time)";
     let log_time = "toDateTime(log_time)";
     [
         ("bucket_hourly", "window_start", retention.bucket_hourly),
@@ -49,11 +50,8 @@ fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 6] {
         ("bucket_monthly", "window_start", retention.bucket_monthly),
         ("progress_history", log_time, retention.progress_history),
         ("dead_letters", log_time, retention.dead_letters),
-        (
-            "usage_events",
-            "toDateTime(append_time)",
-            retention.usage_events,
-        ),
+        ("usage_events", append_time, retention.usage_events),
+        ("alert_deliveries", append_time, retention.alert_deliveries),
     ]
 }
 

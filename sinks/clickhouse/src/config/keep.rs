@@ -27,6 +27,9 @@ pub struct Retention {
     /// The archive of usage records, by append time; whole parts go. Default 93 days: the longest
     /// quarter and a day.
     pub usage_events: Keep,
+    /// Outcomes of attempts to deliver alerts, by append time; whole months go. Alerts themselves
+    /// are kept for ever. Default 90 days.
+    pub alert_deliveries: Keep,
 }
 
 impl Retention {
@@ -60,6 +63,7 @@ impl Default for Retention {
             progress_history: Keep::Days(DAYS),
             dead_letters: Keep::Forever,
             usage_events: Keep::Days(ARCHIVE),
+            alert_deliveries: Keep::Days(DAYS),
         }
     }
 }
