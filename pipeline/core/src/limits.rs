@@ -8,6 +8,7 @@
 
 pub mod alerts;
 pub mod check;
+pub mod engine;
 pub mod exact;
 pub mod health;
 pub mod measure;
@@ -16,6 +17,7 @@ pub mod usage;
 
 pub use alerts::{Alerts, Counts, Head};
 pub use check::{Held, Limit, Percentage, Reason, Tenant, Verdict, check};
+pub use engine::{Engine, Judgement};
 pub use exact::Exact;
 pub use health::{fires, health, thresholds};
 pub use measure::Measure;

@@ -43,20 +43,28 @@ pub fn health(bounds: &HealthBounds, used: Exact, basis: Option<Quantity>) -> He
 /// The one that is added is how everybody knows when a limit was passed, which a grace counts from;
 /// it is critical, and is called [`LIMIT_EXCEEDED`].
 pub fn thresholds(terms: &Terms) -> impl Iterator<Item = Cow<'_, Threshold>> {
-    let capped = terms.cap != Cap::None && terms.limit.is_some();
-    let added = (capped && !terms.thresholds.iter().any(means_passed)).then(|| {
+    let named = terms.thresholds.iter().any(means_passed);
+    let added = (!named).then(|| passed(terms)).flatten();
+    terms.thresholds.iter().map(Cow::Borrowed).chain(added)
+}
+
+/// The threshold that says that the limit was passed: the one above 100 %, of the terms or added.
+pub(super) fn passed(terms: &Terms) -> Option<Cow<'_, Threshold>> {
+    if let Some(named) = terms.thresholds.iter().find(|t| means_passed(t)) {
+        return Some(Cow::Borrowed(named));
+    }
+    let is_capped = terms.cap != Cap::None && terms.limit.is_some();
+    is_capped.then(|| {
         Cow::Owned(Threshold {
             percent: hundred(),
             above: true,
             severity: Severity::Critical,
             kind: LIMIT_EXCEEDED.to_owned(),
         })
-    });
-    terms.thresholds.iter().map(Cow::Borrowed).chain(added)
+    })
 }
 
-/// Whether a threshold says that the limit was passed: above 100 %.
-pub(super) fn means_passed(threshold: &Threshold) -> bool {
+fn means_passed(threshold: &Threshold) -> bool {
     threshold.above && threshold.percent == hundred()
 }
 

@@ -19,6 +19,7 @@ use ethnum::I256;
 use hashbrown::HashMap;
 use hours::{Latest, Series, Value};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Number of a tenant, from 0; never used for another one.
@@ -184,6 +185,16 @@ impl Usage {
         open.map(|series| usize::from(series.partition))
     }
 
+    /// The log partitions that buckets of these tenants lie in.
+    pub(super) fn partitions_of(
+        &self,
+        tenants: impl Iterator<Item = TenantId>,
+    ) -> BTreeSet<LogPartition> {
+        let series = tenants.flat_map(|tenant| &self.tenants[index(tenant)]);
+        let places = series.map(|series| usize::from(series.partition));
+        places.map(|place| self.partitions[place].id).collect()
+    }
+
     /// Drops hours before an edge; it never moves back.
     pub(super) fn drop_before(&mut self, edge: Hour) {
         self.edge = self.edge.max(edge);
@@ -204,10 +215,6 @@ impl Usage {
         let count = self.tenant_names.texts.len();
         self.tenants.resize_with(count, SmallVec::new);
         TenantId(number)
-    }
-
-    pub(super) fn known_tenant(&self, name: &str) -> Option<TenantId> {
-        self.tenant_names.numbers.get(name).copied().map(TenantId)
     }
 
     pub(super) fn name(&self, tenant: TenantId) -> &Arc<str> {

@@ -1,0 +1,264 @@
+//! What holds for one tenant: its periods, the terms of each, and the use in them.
+
+use super::super::health::thresholds;
+use super::super::measure::{components, derive};
+use super::super::terms::{self, effective};
+use super::super::usage::{TenantId, Usage};
+use super::super::{Exact, fires};
+use crate::account::AccountStatus;
+use crate::accounts::{Account, Version};
+use crate::alert::Judged;
+use crate::catalog::plans::{Derived, Plans, Terms, Threshold};
+use crate::control::CatalogDecision;
+use crate::period::{Period, PeriodRule, Timeline, Zone};
+use crate::time::{EventTime, LogTime};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// One tenant at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) name: &'a str,
+    pub(super) now: LogTime,
+    /// Periods that end after this are judged.
+    pub(super) from: EventTime,
+    pub(super) catalog: &'a CatalogDecision,
+    pub(super) account: Option<&'a Account>,
+}
+
+/// Use of a meter in one period, and the terms of it.
+#[derive(Clone, Debug)]
+pub(super) struct Fact<'a> {
+    /// The meter or derived quantity.
+    pub(super) meter: &'a str,
+    pub(super) period: Period,
+    /// `None`: a meter that nothing is said of, and that a derived quantity follows from.
+    pub(super) terms: Option<Cow<'a, Terms>>,
+    /// The plan in force; empty: none.
+    pub(super) plan: &'a str,
+    pub(super) used: Exact,
+    /// Whether the tenant has a value of it in the period.
+    pub(super) has_value: bool,
+    /// Whether alerts of it may be open: the account is not closed.
+    pub(super) told: bool,
+    pub(super) judged: Judged,
+}
+
+impl Fact<'_> {
+    /// The thresholds that should be open.
+    pub(super) fn reached(&self) -> impl Iterator<Item = Cow<'_, Threshold>> {
+        let terms = self.terms.as_deref().filter(|_| self.told);
+        let basis = terms.and_then(Terms::basis);
+        let all = terms.into_iter().flat_map(thresholds);
+        all.filter(move |threshold| basis.is_some_and(|basis| fires(threshold, self.used, basis)))
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Of every meter that is spoken of, all periods to judge, by meter and time. The last of a
+    /// meter runs at this moment.
+    pub(super) fn facts(&self, usage: &mut Usage, tenant: TenantId) -> Vec<Fact<'a>> {
+        let mut facts = Vec::new();
+        let names = self.names();
+        for name in &names {
+            let Some(timeline) = self.timeline(name) else {
+                continue;
+            };
+            for period in self.periods(&timeline) {
+                let fact = self.fact(usage, tenant, name, period);
+                if fact.terms.is_some() {
+                    facts.push(fact);
+                }
+            }
+        }
+        for derived in &self.plans().derived {
+            if names.contains(derived.name.as_str()) {
+                self.add_components(derived, usage, tenant, &mut facts);
+            }
+        }
+        facts
+    }
+
+    /// Use of meters that a derived quantity follows from and nothing else is said of, in the
+    /// period that runs by the derived quantity's terms: checks compute it from their standings.
+    fn add_components(
+        &self,
+        derived: &'a Derived,
+        usage: &mut Usage,
+        tenant: TenantId,
+        facts: &mut Vec<Fact<'a>>,
+    ) {
+        let running = facts.iter().rev().find(|fact| fact.meter == derived.name);
+        let running = running.map(|fact| fact.period);
+        let Some(period) = running.filter(|p| p.contains(self.now.as_event_time())) else {
+            return;
+        };
+        for meter in components(derived) {
+            if facts
+                .iter()
+                .any(|fact| fact.meter == meter && fact.period.end >= period.end)
+            {
+                continue;
+            }
+            facts.push(self.fact(usage, tenant, meter, period));
+        }
+    }
+
+    fn fact(
+        &self,
+        usage: &mut Usage,
+        tenant: TenantId,
+        meter: &'a str,
+        period: Period,
+    ) -> Fact<'a> {
+        let version = self.version(period);
+        let plan = self.plan(version);
+        let used = self.used(usage, tenant, meter, period);
+        let constant = self.plans().derived(meter).map(|derived| derived.constant);
+        Fact {
+            meter,
+            period,
+            terms: self.terms(version, meter),
+            plan: plan.unwrap_or_default(),
+            used: used.unwrap_or_else(|| constant.map_or(Exact::ZERO, Exact::from)),
+            has_value: used.is_some(),
+            told: version.is_none_or(|version| version.terms.status != AccountStatus::Closed),
+            judged: self.judged(usage, tenant, meter, version),
+        }
+    }
+
+    /// Use in a period; `None` where the tenant has no value there.
+    pub(super) fn used(
+        &self,
+        usage: &mut Usage,
+        tenant: TenantId,
+        meter: &str,
+        period: Period,
+    ) -> Option<Exact> {
+        let Some(derived) = self.plans().derived(meter) else {
+            return usage.used(tenant, meter, period);
+        };
+        let mut values = Vec::new();
+        for meter in components(derived) {
+            if let Some(value) = usage.used(tenant, meter, period) {
+                values.push((meter, value));
+            }
+        }
+        let value = |name: &str| values.iter().find(|(own, _)| *own == name).map(|(_, v)| *v);
+        (!values.is_empty()).then(|| derive(derived, value))
+    }
+
+    /// What a judgement of the meter knows now.
+    pub(super) fn judged(
+        &self,
+        usage: &Usage,
+        tenant: TenantId,
+        meter: &str,
+        version: Option<&Version>,
+    ) -> Judged {
+        let mut stamps = Vec::new();
+        match self.plans().derived(meter) {
+            Some(derived) => {
+                let meters = components(derived);
+                stamps.extend(meters.flat_map(|meter| usage.stamps(tenant, meter)));
+            }
+            None => stamps.extend(usage.stamps(tenant, meter)),
+        }
+        stamps.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
+        stamps.dedup_by_key(|(log_partition, _)| *log_partition);
+        Judged {
+            usage: stamps,
+            catalog: self.catalog.offset,
+            account: version.map(|version| version.offset),
+        }
+    }
+
+    /// The periods of a timeline that are judged, by time; the last runs now.
+    fn periods<'t>(&self, timeline: &'t Timeline) -> impl Iterator<Item = Period> + use<'t> {
+        // The span's end is open: a millisecond later, so that the running period shares in it.
+        let end = LogTime(self.now.0.saturating_add(1)).as_event_time();
+        timeline.periods_between(self.from, end)
+    }
+
+    /// The meters and derived quantities that any version speaks of.
+    fn names(&self) -> BTreeSet<&'a str> {
+        let plans = self.plans();
+        let versions = self.account.map_or(&[][..], Account::versions);
+        let mut names = BTreeSet::new();
+        for version in versions {
+            let all = terms::all(plans, &version.terms.plan, &version.terms.overrides);
+            names.extend(all.into_iter().map(|(name, _)| name));
+        }
+        if versions
+            .first()
+            .is_none_or(|first| first.effective > self.now)
+        {
+            let plan = plans
+                .default_plan
+                .as_deref()
+                .and_then(|name| plans.plan(name));
+            names.extend(
+                plan.into_iter()
+                    .flat_map(|plan| plan.meters.keys().map(String::as_str)),
+            );
+        }
+        names
+    }
+
+    /// The periods of a meter; `None` where nothing is said of it.
+    fn timeline(&self, meter: &str) -> Option<Timeline> {
+        let of_account = self.account.and_then(|account| {
+            account.timeline(|version| {
+                let terms = self.terms(Some(version), meter)?;
+                Some(version.rule(terms.reset, terms.zone))
+            })
+        });
+        of_account.or_else(|| {
+            // Without an account there is no time zone and no first day.
+            let terms = self.terms(None, meter)?;
+            Some(Timeline::new(PeriodRule::new(terms.reset, Zone::utc(), 1)))
+        })
+    }
+
+    /// The account's version whose terms a period is judged by.
+    pub(super) fn version(&self, period: Period) -> Option<&'a Version> {
+        self.account?.at(period.judged_at(self.now))
+    }
+
+    /// The plan of a version, or the default plan.
+    pub(super) fn plan(&self, version: Option<&'a Version>) -> Option<&'a str> {
+        match version {
+            Some(version) => Some(&version.terms.plan),
+            None => self.plans().default_plan.as_deref(),
+        }
+    }
+
+    fn terms(&self, version: Option<&'a Version>, meter: &str) -> Option<Cow<'a, Terms>> {
+        let overrides = version.and_then(|version| version.terms.overrides.get(meter));
+        match self.plan(version) {
+            Some(plan) => effective(self.plans(), plan, meter, overrides),
+            None => None,
+        }
+    }
+
+    pub(super) fn plans(&self) -> &'a Plans {
+        &self.catalog.compiled.catalog.plans
+    }
+
+    /// When time alone changes something: the account's next version, the end of a period with use.
+    pub(super) fn next_moment(&self, facts: &[Fact<'_>]) -> Option<LogTime> {
+        let pending = self
+            .account
+            .and_then(|account| account.pending(self.now).first());
+        let pending = pending.map(|version| version.effective);
+        let ends = facts
+            .iter()
+            .filter(|fact| fact.has_value && self.runs(fact.period));
+        let ends = ends.map(|fact| LogTime(fact.period.end.0.div_euclid(1_000)));
+        pending.into_iter().chain(ends).min()
+    }
+
+    pub(super) fn runs(&self, period: Period) -> bool {
+        period.contains(self.now.as_event_time())
+    }
+}

@@ -1,0 +1,160 @@
+//! What should be open against what is open: the transitions that follow.
+
+use super::super::Exact;
+use super::super::alerts::{Alerts, Head, Place};
+use super::super::usage::{TenantId, Usage};
+use super::facts::{Case, Fact};
+use crate::alert::{AlertKey, AlertState, Judged, Transition};
+use crate::catalog::plans::{Terms, Threshold};
+use crate::period::Period;
+use crate::quantity::Quantity;
+
+impl Case<'_> {
+    /// The transitions that follow, without write id and instance: those that open by meter, period
+    /// and rising share, then those that resolve.
+    ///
+    /// A chain whose head was judged by more than is known here is left alone.
+    pub(super) fn moves(
+        &self,
+        facts: &[Fact<'_>],
+        alerts: &Alerts,
+        usage: &mut Usage,
+        tenant: TenantId,
+    ) -> Vec<Transition> {
+        let mut moves = Vec::new();
+        let mut reached = Vec::new();
+        for fact in facts {
+            for threshold in fact.reached() {
+                let place = Place {
+                    period_start: fact.period.start,
+                    meter: fact.meter.into(),
+                    threshold: threshold.name().into(),
+                };
+                let head = alerts.head(&place.key(self.name));
+                moves.extend(self.open(fact, &threshold, &place, head));
+                reached.push(place);
+            }
+        }
+        for (place, head) in alerts.open_of(self.name) {
+            let begun = place.period_start <= self.now.as_event_time();
+            if begun && head.period_end > self.from && !reached.contains(place) {
+                moves.extend(self.resolve(facts, place, head, usage, tenant));
+            }
+        }
+        moves
+    }
+
+    fn open(
+        &self,
+        fact: &Fact<'_>,
+        threshold: &Threshold,
+        place: &Place,
+        head: Option<&Head>,
+    ) -> Option<Transition> {
+        let limit = fact.terms.as_deref().and_then(Terms::basis)?;
+        if let Some(head) = head {
+            let is_open = head.state == AlertState::Opened && head.limit == limit;
+            if is_open || fact.judged.is_behind(&head.judged) {
+                return None;
+            }
+        }
+        Some(Transition {
+            write_id: 0,
+            head: head.map(|head| head.offset),
+            key: place.key(self.name),
+            state: AlertState::Opened,
+            episode: head.map_or(1, |head| head.episode + 1),
+            severity: threshold.severity,
+            kind: threshold.kind.clone(),
+            period_end: fact.period.end,
+            used: fact.used.shown(),
+            limit,
+            plan: fact.plan.to_owned(),
+            judged: fact.judged.clone(),
+            instance: String::new(),
+        })
+    }
+
+    /// Use is below, or the period or the terms are no more.
+    fn resolve(
+        &self,
+        facts: &[Fact<'_>],
+        place: &Place,
+        head: &Head,
+        usage: &mut Usage,
+        tenant: TenantId,
+    ) -> Option<Transition> {
+        let fact = facts
+            .iter()
+            .find(|fact| *fact.meter == *place.meter && fact.period.start == place.period_start);
+        let known = fact.map_or_else(
+            || self.without_fact(place, head, usage, tenant),
+            |fact| Known::of(fact, head),
+        );
+        if known.judged.is_behind(&head.judged) {
+            return None;
+        }
+        Some(Transition {
+            write_id: 0,
+            head: Some(head.offset),
+            key: AlertKey {
+                ..place.key(self.name)
+            },
+            state: AlertState::Resolved,
+            episode: head.episode,
+            severity: head.severity,
+            kind: head.kind.clone(),
+            period_end: known.period_end.end,
+            used: known.used.shown(),
+            limit: known.limit,
+            plan: known.plan,
+            judged: known.judged,
+            instance: String::new(),
+        })
+    }
+
+    /// Of a meter or period that nothing is said of any more.
+    fn without_fact(
+        &self,
+        place: &Place,
+        head: &Head,
+        usage: &mut Usage,
+        tenant: TenantId,
+    ) -> Known {
+        let period = Period {
+            start: place.period_start,
+            end: head.period_end,
+        };
+        let version = self.version(period);
+        let used = self.used(usage, tenant, &place.meter, period);
+        Known {
+            period_end: period,
+            used: used.unwrap_or(Exact::ZERO),
+            limit: head.limit,
+            plan: self.plan(version).unwrap_or_default().to_owned(),
+            judged: self.judged(usage, tenant, &place.meter, version),
+        }
+    }
+}
+
+/// What a resolving transition says.
+struct Known {
+    period_end: Period,
+    used: Exact,
+    limit: Quantity,
+    plan: String,
+    judged: Judged,
+}
+
+impl Known {
+    fn of(fact: &Fact<'_>, head: &Head) -> Self {
+        let basis = fact.terms.as_deref().and_then(Terms::basis);
+        Self {
+            period_end: fact.period,
+            used: fact.used,
+            limit: basis.unwrap_or(head.limit),
+            plan: fact.plan.to_owned(),
+            judged: fact.judged.clone(),
+        }
+    }
+}
