@@ -8,6 +8,7 @@ use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
 use std::path::{Path, PathBuf};
 
+mod plans;
 mod units;
 
 /// Compares the lines of what is refused in a file `c.yaml`.

@@ -17,6 +17,7 @@ pub(super) fn of_meters(
     plan: &Section<'_>,
     units: &BTreeMap<String, PlanUnit>,
 ) -> BTreeMap<String, Terms> {
+    let before = reader.refusal_count();
     let mut shared = Shared::read(reader, plan);
     let mut meters = BTreeMap::new();
     let Some(item) = reader.required(plan, "meters") else {
@@ -28,7 +29,10 @@ pub(super) fn of_meters(
         let ratio = units.get(key).map_or(Quantity::ONE, |unit| unit.ratio);
         meters.insert(key.clone(), shared.meter(reader, &section, ratio));
     }
-    shared.refuse_unused(reader);
+    // What could not be read may be what would have taken it.
+    if reader.refusal_count() == before {
+        shared.refuse_unused(reader);
+    }
     meters
 }
 
