@@ -2,6 +2,7 @@
 //!
 //! One topic prefix per test; no sleeps, no retries: what must become true is awaited.
 
+mod accounts;
 mod adopting;
 mod deciding;
 mod halting;
