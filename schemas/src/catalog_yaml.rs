@@ -8,11 +8,14 @@
 //! The keys are listed in `schemas/catalogs/README.md`.
 
 mod document;
+mod json;
 mod marks;
 mod plans;
 mod reader;
 mod scalar;
 mod tree;
+
+pub use json::to_json;
 
 use marks::Marks;
 use meterline_core::catalog::{Catalog, Problem, validate};
