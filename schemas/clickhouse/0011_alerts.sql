@@ -85,11 +85,11 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 0;
 -- that the highest position is true whoever wrote it.
 CREATE TABLE IF NOT EXISTS projection_positions
 (
-    projection LowCardinality(String) COMMENT 'alerts (with alert_deliveries) or audit_log',
+    name LowCardinality(String) COMMENT 'the projection: alerts (with alert_deliveries) or audit_log',
     topic_id UUID COMMENT 'incarnation of the log''s topic',
     log_partition UInt32 COMMENT 'partition of the log',
     position UInt64 COMMENT 'first offset that is not projected'
 )
 ENGINE = ReplacingMergeTree(position)
-ORDER BY (projection, topic_id, log_partition)
+ORDER BY (name, topic_id, log_partition)
 SETTINGS non_replicated_deduplication_window = 0;

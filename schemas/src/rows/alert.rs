@@ -235,8 +235,8 @@ impl DeliveryRow {
 /// Up to where a partition of a log is projected.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
 pub struct ProjectionPositionRow {
-    /// `alerts` or `audit_log`.
-    pub projection: String,
+    /// The projection: `alerts` or `audit_log`.
+    pub name: String,
     /// Incarnation of the log's topic.
     #[serde(with = "columns::topic_id")]
     pub topic_id: TopicId,

@@ -223,7 +223,7 @@ impl ClickHouse {
         position: Offset,
     ) -> Result<(), Error> {
         let rows = [ProjectionPositionRow {
-            projection: projection.name().to_owned(),
+            name: projection.name().to_owned(),
             topic_id: log_partition.topic_id,
             log_partition: log_partition.partition,
             position,
@@ -244,12 +244,12 @@ impl ClickHouse {
         log_partition: LogPartition,
     ) -> Result<Offset, Error> {
         let sql = "SELECT ?fields FROM projection_positions FINAL \
-                   WHERE projection = {projection:String} AND topic_id = {topic:UUID} \
+                   WHERE name = {name:String} AND topic_id = {topic:UUID} \
                    AND log_partition = {partition:UInt32}";
         let query = self
             .client()
             .query(sql)
-            .param("projection", projection.name())
+            .param("name", projection.name())
             .param("topic", log_partition.topic_id.to_string())
             .param("partition", log_partition.partition);
         let name = projection.name();

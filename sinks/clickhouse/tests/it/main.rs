@@ -6,7 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod archive;
+mod audit_log;
 mod export;
 mod failures;
 mod fixtures;
@@ -16,4 +18,6 @@ mod queries;
 mod rows;
 mod stack;
 mod stamps;
+mod standings;
+mod totals;
 mod views;

@@ -88,7 +88,15 @@ async fn retention_follows_the_settings() {
     check_retention(
         &database,
         &settings,
-        &["bucket_hourly", "progress_history", "usage_events"],
+        (
+            3,
+            &[
+                "alert_deliveries",
+                "bucket_hourly",
+                "progress_history",
+                "usage_events",
+            ],
+        ),
     )
     .await;
     settings.retention.bucket_hourly = Keep::Forever;
@@ -96,15 +104,30 @@ async fn retention_follows_the_settings() {
     check_retention(
         &database,
         &settings,
-        &["dead_letters", "progress_history", "usage_events"],
+        (
+            2,
+            &[
+                "alert_deliveries",
+                "dead_letters",
+                "progress_history",
+                "usage_events",
+            ],
+        ),
     )
     .await;
 }
 
-/// Applies the retention, once and again: those tables have one then.
-async fn check_retention(database: &Database, settings: &Settings, expected: &[&str]) {
+/// Applies the retention, once and again: so many are changed, and those tables have one then.
+async fn check_retention(
+    database: &Database,
+    settings: &Settings,
+    (changed, expected): (usize, &[&str]),
+) {
     let sink = ClickHouse::connect(settings.clone()).unwrap();
-    assert_eq!(sink.migrate().await.unwrap().retention_changed.len(), 2);
+    assert_eq!(
+        sink.migrate().await.unwrap().retention_changed.len(),
+        changed
+    );
     assert_eq!(sink.migrate().await.unwrap().retention_changed, [""; 0]);
     let sql = "SELECT name FROM system.tables WHERE database = currentDatabase() \
                AND position(engine_full, ' TTL ') > 0 ORDER BY name";

@@ -8,17 +8,20 @@ use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage, UsageFilte
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level};
 use meterline_schemas::rows::{
-    BucketTableRow, DeadLetterRow, ProgressRow, UsageRow, bucket_table, usage_view,
+    AlertRow, AuditRow, BucketTableRow, DeadLetterRow, DeliveryRow, ProgressRow,
+    ProjectionPositionRow, StandingProgressRow, StandingRow, UsageRow, bucket_table, usage_view,
 };
 
-/// Columns that no row type has: not yet, or because only a purge writes them.
-const NOT_FILLED: [&str; 6] = [
+/// Columns that no inserted row has: not yet, because only a purge writes them, or because the
+/// server fills them.
+const NOT_FILLED: [&str; 7] = [
     "unique_hour",
     "unique_day",
     "unique_month",
     "purged_at",
     "purged_by",
     "purge_note",
+    "percentage",
 ];
 
 async fn check_columns<T: Row>(database: &Database, table: &str) {
@@ -41,6 +44,22 @@ async fn row_types_have_the_columns_of_their_tables() {
     check_columns::<ProgressRow>(&database, "progress").await;
     check_columns::<ProgressRow>(&database, "progress_history").await;
     check_columns::<DeadLetterRow>(&database, "dead_letters").await;
+    check_columns::<StandingRow>(&database, "standing").await;
+    check_columns::<StandingProgressRow>(&database, "standing_progress").await;
+    check_columns::<AlertRow>(&database, "alerts").await;
+    check_columns::<DeliveryRow>(&database, "alert_deliveries").await;
+    check_columns::<ProjectionPositionRow>(&database, "projection_positions").await;
+    check_columns::<AuditRow>(&database, "audit_log").await;
+}
+
+#[tokio::test]
+async fn every_column_of_what_limits_keep_says_what_it_is() {
+    let (database, _) = Database::migrated().await;
+    let sql = "SELECT concat(table, '.', name) FROM system.columns \
+               WHERE database = currentDatabase() AND comment = '' AND table IN \
+               ('standing', 'standing_progress', 'alerts', 'alert_deliveries', \
+               'projection_positions', 'audit_log')";
+    assert_eq!(database.fetch::<String>(sql).await, [""; 0]);
 }
 
 #[tokio::test]

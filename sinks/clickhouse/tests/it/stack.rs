@@ -117,6 +117,7 @@ impl Database {
         settings.database.clone_from(&self.name);
         settings.retention.bucket_hourly = Keep::Forever;
         settings.retention.progress_history = Keep::Forever;
+        settings.retention.alert_deliveries = Keep::Forever;
         settings
     }
 
