@@ -6,6 +6,7 @@ use meterline_core::catalog::plans::{
     Terms, Threshold,
 };
 use meterline_core::quantity::Quantity;
+use std::path::Path;
 
 mod products;
 mod refusals;
@@ -279,4 +280,35 @@ fn quantities_become_base_units_or_are_refused() {
            more than 9 decimals",
         ],
     );
+}
+
+#[test]
+fn the_manual_s_examples_of_plans_are_right() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogs/README.md");
+    let manual = std::fs::read_to_string(manual).expect("the manual");
+    let examples: Vec<_> = manual.split("```yaml\n").skip(2).collect();
+    let meters = [
+        "llm_tokens",
+        "user_seats",
+        "api_calls",
+        "sales",
+        "tickets",
+        "storage",
+    ];
+    let meters = meters.map(|name| {
+        let aggregation = if name.ends_with('s') && name.contains('_') {
+            "sum"
+        } else {
+            "latest"
+        };
+        format!("  {name}: {{unit: x, event_type: {name}, aggregation: {aggregation}}}\n")
+    });
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let (example, _) = example.split_once("```").expect("its end");
+        let head = "catalog: test\nfold: 1\ncurrency: USD\nmeters:\n";
+        let text = format!("{head}{}{example}", meters.concat());
+        let catalog = read("README.md", &text).unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(!catalog.plans.plans.is_empty() || !catalog.plans.derived.is_empty());
+    }
 }

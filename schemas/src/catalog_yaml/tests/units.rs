@@ -1,7 +1,8 @@
 //! The manual's table of the units that prices are in, against the catalogs.
 //!
-//! Nothing converts yet (decision 040). What plans will apply must name every meter that counts in
-//! another unit than its price, in the unit that it really counts in.
+//! Plans convert (decision 040), meters never do. The table must name every meter that counts in
+//! another unit than its price, in the unit that it really counts in, and by the ratio that the
+//! catalog's plans apply.
 
 use super::{catalogs, read};
 use meterline_core::quantity::Quantity;
@@ -10,7 +11,7 @@ use std::path::Path;
 
 /// Catalog, meter, unit of the meter, unit of the price, how many of the one are one of the other,
 /// rounding: the decisions 6 and 7 of the products, and their price lists.
-const EXPECTED: [(&str, &str, &str, &str, u64, &str); 16] = [
+const EXPECTED: [(&str, &str, &str, &str, u64, &str); 17] = [
     ("pulse", "participant_minutes", "second", "minute", 60, "no"),
     ("pulse", "egress_minutes", "second", "minute", 60, "no"),
     ("pulse", "storage_gb", "byte", "GB", 1_000_000_000, "no"),
@@ -18,6 +19,7 @@ const EXPECTED: [(&str, &str, &str, &str, u64, &str); 16] = [
     ("pulse", "api_requests", "request", "1,000", 1_000, "no"),
     ("provider", "storage", "byte", "GB", 1 << 30, "no"),
     ("provider", "storage_peak", "byte", "GB", 1 << 30, "no"),
+    ("provider", "storage_used", "byte", "GB", 1 << 30, "no"),
     ("provider", "api_request_bytes", "byte", "KB", 1 << 10, "no"),
     ("stack", "llm_tokens", "token", "1,000", 1_000, "no"),
     ("stack", "storage_gb", "byte", "GB", 1_000_000_000, "no"),
@@ -97,6 +99,12 @@ fn meters_count_in_the_units_that_the_table_says_and_never_convert() {
         .map(|(catalog, meter, unit, ..)| (catalog, meter, unit))
         .into();
     let mut found = 0;
+    let mut count = |catalog: &str, name: &str, unit: &str| {
+        let is_told = told.contains(&(catalog, name, unit));
+        found += usize::from(is_told);
+        let needs_telling = ["byte", "second"].contains(&unit);
+        assert!(is_told || !needs_telling, "{catalog} {name}");
+    };
     for (path, text) in catalogs() {
         let catalog = read(&path.display().to_string(), &text).expect("reads");
         // Its inputs were recorded elsewhere: it has no prices.
@@ -105,11 +113,27 @@ fn meters_count_in_the_units_that_the_table_says_and_never_convert() {
         }
         for meter in &catalog.meters {
             assert_eq!(meter.scale, Quantity::ONE, "{}", meter.name);
-            let is_told = told.contains(&(&*catalog.name, &*meter.name, &*meter.unit));
-            found += usize::from(is_told);
-            let needs_telling = ["byte", "second"].contains(&meter.unit.as_str());
-            assert!(is_told || !needs_telling, "{} {}", catalog.name, meter.name);
+            count(&catalog.name, &meter.name, &meter.unit);
+        }
+        for derived in &catalog.plans.derived {
+            count(&catalog.name, &derived.name, &derived.unit);
         }
     }
     assert_eq!(found, told.len(), "a meter of the table is in no catalog");
+}
+
+#[test]
+fn plans_convert_as_the_table_says() {
+    for (path, text) in catalogs() {
+        let catalog = read(&path.display().to_string(), &text).expect("reads");
+        let of_catalog = EXPECTED.iter().filter(|row| row.0 == catalog.name);
+        // A price per 1,000 says so itself, and a TB is written as 1,000 GB.
+        let units = of_catalog.filter(|row| !["1,000", "TB"].contains(&row.3));
+        let expected: BTreeSet<_> = units.map(|row| (row.1, row.3, row.4.to_string())).collect();
+        let units = catalog.plans.units.iter();
+        let units = units.map(|(meter, unit)| (&**meter, &*unit.name, unit.ratio.to_string()));
+        if catalog.name != "demo" {
+            assert_eq!(units.collect::<BTreeSet<_>>(), expected, "{}", catalog.name);
+        }
+    }
 }
