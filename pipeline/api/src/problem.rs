@@ -247,21 +247,6 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The known name that is most like an unknown one; `None` where none is near.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are at most 128 bytes long; a longer one is like none of them.
-    const LONGEST: usize = 256;
-    // Below this, a suggestion is a guess.
-    const ALIKE: f64 = 0.75;
-    if name.len() > LONGEST {
-        return None;
-    }
-    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
-    let alike = scored.filter(|(score, _)| *score >= ALIKE);
-    let best = alike.max_by(|(a, x), (b, y)| a.total_cmp(b).then(y.cmp(x)));
-    best.map(|(_, known)| known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,19 +274,5 @@ mod tests {
             assert_eq!(body.status, status);
             assert!(!body.title.is_empty());
         }
-    }
-
-    #[test]
-    fn the_nearest_name_is_named_only_where_one_is_near() {
-        let known = ["api_calls", "storage_gb", "user_seats"];
-        for (name, expected) in [
-            ("api_call", Some("api_calls")),
-            ("storage", Some("storage_gb")),
-            ("zzz", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(name, known.into_iter()), expected, "{name}");
-        }
-        assert_eq!(nearest(&"a".repeat(300), known.into_iter()), None);
     }
 }

@@ -14,6 +14,8 @@ pub struct Connections {
     pub kafka: meterline_kafka::Settings,
     /// How to reach ClickHouse.
     pub clickhouse: meterline_clickhouse::Settings,
+    /// Where snapshots of the control log are; `None`: it is read from its beginning.
+    pub snapshots: Option<meterline_control::Snapshots>,
     /// Name of this process in logs and as Kafka's client id.
     pub instance: String,
 }

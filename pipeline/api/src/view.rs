@@ -9,6 +9,7 @@
 use crate::names::Names;
 use hashbrown::HashMap;
 use meterline_core::catalog::plans::Cap;
+use meterline_core::limits::Held;
 use meterline_core::quantity::Quantity;
 use meterline_core::standing::{Health, Standing};
 use meterline_core::time::{EventTime, LogTime};
@@ -111,14 +112,18 @@ impl Standings {
         true
     }
 
-    /// Calls `read` with what is known of a tenant's meter.
-    pub(crate) fn of(&self, tenant: &str, meter: &str) -> Option<Known> {
+    /// What a check needs of a tenant's meter.
+    pub(crate) fn held(&self, tenant: &str, meter: &str) -> Option<Held> {
         let id = self.names.find(meter)?;
         let shard = self.shard(tenant);
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
         let entries = shard.get(tenant)?;
         let entry = entries.iter().find(|entry| entry.meter == id)?;
-        Some(self.known(entry))
+        Some(Held {
+            used: entry.used,
+            period_start: entry.period_start,
+            crossed_at: crossed_at(entry),
+        })
     }
 
     /// What is known of a tenant, by meter; empty where nothing is.
@@ -184,8 +189,15 @@ impl Standings {
             limit: entry.has_limit.then_some(entry.limit),
             cap: entry.cap,
             health: entry.health,
-            crossed_at: (entry.crossed_at != NEVER).then_some(LogTime(entry.crossed_at)),
+            crossed_at: crossed_at(entry),
             plan: self.names.name(entry.plan).to_string(),
         }
     }
 }
+
+fn crossed_at(entry: &Entry) -> Option<LogTime> {
+    (entry.crossed_at != NEVER).then_some(LogTime(entry.crossed_at))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What is where, and the document that says so.
+//!
+//! Health and the document are for everybody, all of `/v1` is for keys. The document is generated
+//! from the handlers; a test compares it with the routes.
+
+mod check;
+mod events;
+mod health;
+mod limits;
+
+use crate::caller::authenticate;
+use crate::cors::cors;
+use crate::observe::{admit, observe};
+use crate::problem::{Kind, Problem};
+use crate::state::Shared;
+use axum::Router;
+use axum::http::header;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+/// The OpenAPI 3.1 document of the API.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Meterline",
+        description = "Usage in, and what may still be used. Quantities and amounts are strings \
+                       with up to nine decimals; times are RFC 3339 in UTC.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        health::live,
+        health::ready,
+        events::publish,
+        check::check,
+        limits::list,
+        limits::show,
+    ),
+    modifiers(&Keys),
+    security(("key" = []))
+)]
+struct Document;
+
+/// Adds the keys to the document.
+struct Keys;
+
+impl utoipa::Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("mlk_<id>_<secret>")
+            .description(Some("An API key."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The OpenAPI 3.1 document, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> String {
+    let document = Document::openapi();
+    document.to_pretty_json().expect("a document has text keys")
+}
+
+/// All routes.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let layer = |shared: &Arc<Shared>| Arc::clone(shared);
+    let for_keys = Router::new()
+        .route("/v1/events", post(events::publish))
+        .route("/v1/limits/check", post(check::check))
+        .route("/v1/limits", get(limits::list))
+        .route("/v1/limits/{tenant}", get(limits::show))
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(layer(&shared), authenticate))
+        .layer(from_fn_with_state(layer(&shared), admit));
+    Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/openapi.json", get(document))
+        .merge(for_keys)
+        .fallback(no_route)
+        .layer(from_fn_with_state(layer(&shared), cors))
+        .layer(from_fn_with_state(layer(&shared), observe))
+        .with_state(shared)
+}
+
+async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi())
+}
+
+async fn no_route() -> Problem {
+    Problem::new(Kind::NotFound)
+}
+
+async fn no_method() -> Problem {
+    Problem::new(Kind::MethodNotAllowed)
+}

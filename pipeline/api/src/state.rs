@@ -1,0 +1,156 @@
+//! What all requests share.
+
+use crate::age::{Ages, UsageTopic};
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::problem::{Kind, Problem};
+use crate::rate::Rates;
+use crate::settings::Settings;
+use crate::view::Standings;
+use meterline_clickhouse::ClickHouse;
+use meterline_control::AccountLog;
+use meterline_core::accounts::Accounts;
+use meterline_core::control::{CatalogDecision, View};
+use meterline_core::time::LogTime;
+use meterline_kafka::{Producer, Topics};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+
+/// Ingest calls that hold their bodies at once: with the default bound, half a gigabyte.
+const INGESTS_MAX: usize = 64;
+
+/// The control log, as far as the API needs it.
+pub(crate) enum Source {
+    /// The log.
+    Log(AccountLog),
+    /// What a test says.
+    #[cfg(test)]
+    Fixed {
+        /// Accounts and keys.
+        accounts: Box<Accounts>,
+        /// Catalogs and adoptions.
+        view: Arc<View>,
+    },
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Arc<Health>,
+    pub(crate) rates: Rates,
+    pub(crate) standings: Standings,
+    pub(crate) ages: Ages,
+    pub(crate) source: Source,
+    pub(crate) producer: Producer,
+    pub(crate) clickhouse: ClickHouse,
+    pub(crate) topics: Topics,
+    /// A permit for every request that is worked on.
+    pub(crate) requests: Semaphore,
+    /// A permit for every ingest call that holds its body.
+    pub(crate) ingests: Semaphore,
+    /// Whether the view was complete once.
+    caught_up: AtomicBool,
+}
+
+/// What requests stand on, for [`Shared::new`].
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Arc<Health>,
+    pub(crate) source: Source,
+    pub(crate) producer: Producer,
+    pub(crate) clickhouse: ClickHouse,
+    pub(crate) topics: Topics,
+}
+
+impl Shared {
+    /// With an empty view.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            requests: Semaphore::new(parts.settings.requests),
+            ingests: Semaphore::new(INGESTS_MAX),
+            rates: Rates::new(std::time::Instant::now()),
+            standings: Standings::new(),
+            ages: Ages::default(),
+            caught_up: AtomicBool::new(false),
+            settings: parts.settings,
+            metrics: parts.metrics,
+            health: parts.health,
+            source: parts.source,
+            producer: parts.producer,
+            clickhouse: parts.clickhouse,
+            topics: parts.topics,
+        }
+    }
+
+    /// Reads the accounts; the control log is not read on meanwhile, so `read` must be short.
+    pub(crate) fn with_accounts<T>(&self, read: impl FnOnce(&Accounts) -> T) -> T {
+        match &self.source {
+            Source::Log(log) => read(&log.accounts()),
+            #[cfg(test)]
+            Source::Fixed { accounts, .. } => read(accounts),
+        }
+    }
+
+    /// Catalogs and adoptions as read so far.
+    pub(crate) fn view(&self) -> Arc<View> {
+        match &self.source {
+            Source::Log(log) => log.control().view(),
+            #[cfg(test)]
+            Source::Fixed { view, .. } => Arc::clone(view),
+        }
+    }
+
+    /// The control log, to write decisions to.
+    ///
+    /// # Errors
+    /// 503 in tests without one.
+    pub(crate) fn log(&self) -> Result<&AccountLog, Problem> {
+        match &self.source {
+            Source::Log(log) => Ok(log),
+            #[cfg(test)]
+            Source::Fixed { .. } => Err(Problem::new(Kind::Unavailable)),
+        }
+    }
+
+    /// The newest catalog.
+    ///
+    /// # Errors
+    /// 503 while there is none.
+    pub(crate) fn catalog(&self) -> Result<Arc<CatalogDecision>, Problem> {
+        let view = self.view();
+        let catalog = view.catalog().map(Arc::clone);
+        catalog
+            .ok_or_else(|| Problem::of(Kind::Unavailable, "there is no catalog yet").retry_after(5))
+    }
+
+    /// The usage log's partitions; `None` where none was adopted yet.
+    pub(crate) fn usage_topic(&self) -> Option<UsageTopic> {
+        UsageTopic::of(&self.view(), &self.topics.usage_events())
+    }
+
+    /// From now on the view is complete, if ever older.
+    pub(crate) fn catch_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+
+    /// # Errors
+    /// 503 until the view is complete.
+    pub(crate) fn must_be_caught_up(&self) -> Result<(), Problem> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let detail = "what tenants have used is still being read";
+        Err(Problem::of(Kind::Unavailable, detail).retry_after(1))
+    }
+}
+
+/// The moment, on this process's clock.
+pub(crate) fn now() -> LogTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+}
