@@ -3,6 +3,7 @@
 use crate::contract::InForce;
 use meterline_core::alert::AlertState;
 use meterline_core::catalog::plans::Severity;
+use meterline_core::limits::notification_id;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, LogTime};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 /// One alert to tell; see [`meterline_core::alert::Transition`] for the fields.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Alert {
+    /// Id of its notification.
     pub id: u128,
     pub tenant: Arc<str>,
     pub meter: String,
@@ -32,8 +34,9 @@ pub(crate) struct Alert {
 impl From<InForce> for Alert {
     fn from(seen: InForce) -> Self {
         let transition = seen.transition;
+        let (key, episode, state) = (&transition.key, transition.episode, transition.state);
         Self {
-            id: seen.notification,
+            id: notification_id(key, episode, state),
             tenant: transition.key.tenant.into(),
             meter: transition.key.meter,
             period_start: transition.key.period_start,

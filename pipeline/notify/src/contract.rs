@@ -13,8 +13,6 @@ use std::sync::Arc;
 /// A transition in force, as it was read from `usage.alerts`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InForce {
-    /// Id of its notification: `meterline_core::limits::notification_id`.
-    pub notification: u128,
     /// The transition.
     pub transition: Transition,
     /// Its append time.

@@ -13,30 +13,48 @@
 
 mod address;
 mod alert;
+mod answer;
 mod contract;
+mod email;
 mod error;
+mod ledger;
+mod message;
+mod metrics;
+mod record;
+mod rules;
+mod run;
 mod settings;
 mod signature;
 mod target;
+mod tell;
+#[cfg(test)]
+mod testing;
+mod webhook;
 
 pub use contract::{Directory, InForce, KafkaMessage, KnownRoute, Outlet, OutletError};
 pub use error::NotifyError;
+#[doc(hidden)]
+pub use metrics::seen as metrics_seen;
 pub use settings::{Settings, SettingsError, SmtpSettings, SmtpTls, WebhookSettings};
 pub use signature::webhook_secret;
 pub use target::check_target;
 
 use alert::Alert;
+use ledger::Ledger;
 use meterline_core::alert::Delivery;
+use metrics::Metrics;
 use prometheus_client::registry::Registry;
+use rules::Rules;
+use run::{Shared, lock};
 use std::sync::{Arc, Mutex};
+use tell::Teller;
+use tokio::sync::Notify;
 
-/// Tells routes of alerts. Feed it from the stage, and let [`Notifier::run`] run beside.
+/// Tells routes of alerts. Feed it from the stage, and let [`Notifier::run`] run beside; clones are
+/// the same notifier.
+#[derive(Clone)]
 pub struct Notifier {
-    settings: Settings,
-    instance: Arc<str>,
-    directory: Arc<dyn Directory>,
-    outlet: Arc<dyn Outlet>,
-    fed: Mutex<Vec<Alert>>,
+    shared: Arc<Shared>,
 }
 
 /// How much is left to tell.
@@ -46,6 +64,13 @@ pub struct Backlog {
     pub pending: usize,
     /// Parked ones among those that are remembered.
     pub parked: usize,
+}
+
+/// What the stage read.
+pub(crate) enum Fed {
+    Transition(Box<Alert>),
+    Outcome(Box<Delivery>),
+    CaughtUp,
 }
 
 impl Notifier {
@@ -59,54 +84,61 @@ impl Notifier {
         instance: &str,
         directory: Arc<dyn Directory>,
         outlet: Arc<dyn Outlet>,
-        _registry: &mut Registry,
+        registry: &mut Registry,
     ) -> Result<Self, NotifyError> {
         settings.check()?;
-        Ok(Self {
+        let rules = Rules::new(&settings, instance);
+        let name = Arc::clone(&rules.instance);
+        let asked = (Arc::clone(&directory), Arc::clone(&outlet));
+        let shared = Shared {
+            teller: Teller::new(settings.clone(), name, asked.0, asked.1)?,
             settings,
-            instance: instance.into(),
             directory,
             outlet,
-            fed: Mutex::default(),
+            metrics: Metrics::new(registry),
+            ledger: Mutex::new(Ledger::new(rules)),
+            inbox: Mutex::default(),
+            wake: Notify::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
         })
     }
 
     /// A transition in force was read. Never waits for a receiver.
     pub fn transition(&self, seen: InForce) {
-        let alert = Alert::from(seen);
-        self.fed
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(alert);
+        let alert = Box::new(Alert::from(seen));
+        self.shared.feed(Fed::Transition(alert));
     }
 
-    /// An outcome was read, of any process, requests for a repeat included. Never waits.
-    pub fn outcome(&self, _outcome: &Delivery) {}
+    /// An outcome was read, of any process, requests for a repeat included. Never waits for a
+    /// receiver.
+    pub fn outcome(&self, outcome: Delivery) {
+        self.shared.feed(Fed::Outcome(Box::new(outcome)));
+    }
 
-    /// The log was read to its end as of the start: what was fed before is the past, whose outcomes
-    /// are all known. Nothing is sent before.
-    pub fn caught_up(&self) {}
+    /// The log was read to its end as of the start, and the control log too: what was fed before
+    /// is the past, whose outcomes are all known. Nothing is sent before.
+    pub fn caught_up(&self) {
+        self.shared.feed(Fed::CaughtUp);
+    }
 
-    /// What is left to tell.
+    /// What is left to tell, of what was fed some moments ago.
     #[must_use]
     pub fn backlog(&self) -> Backlog {
-        Backlog::default()
+        lock(&self.shared.ledger).backlog()
     }
 
-    /// Sends until `shutdown` is ready, then ends what was begun, within a bound.
+    /// Sends until `shutdown` is ready, then ends what was begun, within 20 s.
     ///
     /// Needs a tokio runtime with its timer and IO. Call it once.
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
-        let _ = (&self.settings, &self.instance);
-        let _ = (&self.directory, &self.outlet);
-        shutdown.await;
+        self.shared.run(shutdown).await;
     }
 }
 
 impl std::fmt::Debug for Notifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Notifier")
-            .field("instance", &self.instance)
-            .finish_non_exhaustive()
+        f.debug_struct("Notifier").finish_non_exhaustive()
     }
 }
