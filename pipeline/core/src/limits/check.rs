@@ -6,7 +6,7 @@
 //! every derived quantity that the meter is a term of; the first that refuses is the verdict.
 
 use super::exact::Exact;
-use super::measure::{Measure, derive};
+use super::measure::{Measure, components, derive};
 use crate::account::AccountStatus;
 use crate::catalog::plans::{Cap, Derived, Plans, Terms};
 use crate::period::Period;
@@ -226,17 +226,21 @@ fn of_derived<'a>(
     })
 }
 
-/// From the meters' standings, exactly. Where one speaks of a later period than this one, because
-/// the meter has another reset, the derived quantity's own standing answers, rounded as it is.
+/// From the meters' standings, exactly. Where one of the meters has periods of its own that are
+/// others, the derived quantity's own standing answers, rounded as it is.
 fn derived_use(
     tenant: &impl Tenant,
     derived: &Derived,
     own: Option<Held>,
     period: Period,
 ) -> Exact {
-    let is_later = |held: Held| held.period_start > period.start;
-    let mut meters = super::measure::components(derived);
-    if meters.any(|meter| tenant.held(meter).is_some_and(is_later)) {
+    let has_others = |meter: &str| {
+        let limit = tenant.limit(meter);
+        let is_later = |held: Held| held.period_start > period.start;
+        limit.is_some_and(|limit| limit.period.start != period.start)
+            || tenant.held(meter).is_some_and(is_later)
+    };
+    if components(derived).any(has_others) {
         let measure = tenant.measure(&derived.name);
         return own.map_or(Exact::ZERO, |held| used_in(held, measure, period));
     }

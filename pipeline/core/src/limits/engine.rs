@@ -129,9 +129,8 @@ impl Engine {
         if ruling == Ruling::InForce
             && let Decision::Account(change) = &record.decision
         {
-            let account = self.accounts.account(&change.account);
-            let effective = account.map_or(append_time, |account| account.newest().effective);
-            self.mark(&change.account, effective.as_event_time());
+            // The first version gives other periods to the time before it, too.
+            self.mark(&change.account, EventTime(i64::MIN));
         }
         Ok(ruling)
     }

@@ -159,19 +159,28 @@ impl Usage {
         Some(Exact::of_raw(latest.or(sum)?))
     }
 
-    /// The last change of any bucket of a meter, per log partition.
+    /// Per log partition, by ascending ones, the last change of any of a meter's buckets; of any
+    /// bucket at all where the tenant has none of that name.
     pub(super) fn stamps(
         &self,
         tenant: TenantId,
-        meter: &str,
-    ) -> impl Iterator<Item = (LogPartition, Stamp)> {
-        let meter = self.meter_names.numbers.get(meter).copied();
-        let all = self.tenants[index(tenant)].iter();
-        let series = all.filter(move |series| Some(series.meter) == meter);
-        series.map(|series| {
-            let id = self.partitions[usize::from(series.partition)].id;
-            (id, Stamp::from_version(series.high))
-        })
+        meter: Option<&str>,
+    ) -> Vec<(LogPartition, Stamp)> {
+        let all = &self.tenants[index(tenant)];
+        let meter = meter.and_then(|meter| self.meter_names.numbers.get(meter).copied());
+        let meter = meter.filter(|meter| all.iter().any(|series| series.meter == *meter));
+        let series = all
+            .iter()
+            .filter(|series| meter.is_none_or(|meter| series.meter == meter));
+        let mut stamps: Vec<_> = series
+            .map(|series| {
+                let id = self.partitions[usize::from(series.partition)].id;
+                (id, Stamp::from_version(series.high))
+            })
+            .collect();
+        stamps.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
+        stamps.dedup_by_key(|(log_partition, _)| *log_partition);
+        stamps
     }
 
     /// A log partition with changes of the tenant that its progress does not cover; `None` where

@@ -96,7 +96,7 @@ impl<'a> Case<'a> {
         for meter in components(derived) {
             if facts
                 .iter()
-                .any(|fact| fact.meter == meter && fact.period.end >= period.end)
+                .any(|fact| fact.meter == meter && self.runs(fact.period))
             {
                 continue;
             }
@@ -149,6 +149,9 @@ impl<'a> Case<'a> {
     }
 
     /// What a judgement of the meter knows now.
+    ///
+    /// It never falls, whatever a catalog changes: of a meter it is its own last change; of a
+    /// derived quantity, whose meters may be others tomorrow, the last of all of the tenant's.
     pub(super) fn judged(
         &self,
         usage: &Usage,
@@ -156,18 +159,9 @@ impl<'a> Case<'a> {
         meter: &str,
         version: Option<&Version>,
     ) -> Judged {
-        let mut stamps = Vec::new();
-        match self.plans().derived(meter) {
-            Some(derived) => {
-                let meters = components(derived);
-                stamps.extend(meters.flat_map(|meter| usage.stamps(tenant, meter)));
-            }
-            None => stamps.extend(usage.stamps(tenant, meter)),
-        }
-        stamps.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
-        stamps.dedup_by_key(|(log_partition, _)| *log_partition);
+        let is_derived = self.plans().derived(meter).is_some();
         Judged {
-            usage: stamps,
+            usage: usage.stamps(tenant, (!is_derived).then_some(meter)),
             catalog: self.catalog.offset,
             account: version.map(|version| version.offset),
         }
@@ -206,7 +200,7 @@ impl<'a> Case<'a> {
     }
 
     /// The periods of a meter; `None` where nothing is said of it.
-    fn timeline(&self, meter: &str) -> Option<Timeline> {
+    pub(super) fn timeline(&self, meter: &str) -> Option<Timeline> {
         let of_account = self.account.and_then(|account| {
             account.timeline(|version| {
                 let terms = self.terms(Some(version), meter)?;

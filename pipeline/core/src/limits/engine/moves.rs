@@ -4,10 +4,11 @@ use super::super::Exact;
 use super::super::alerts::{Alerts, Head, Place};
 use super::super::usage::{TenantId, Usage};
 use super::facts::{Case, Fact};
-use crate::alert::{AlertKey, AlertState, Judged, Transition};
+use crate::alert::{AlertState, Judged, Transition};
 use crate::catalog::plans::{Terms, Threshold};
 use crate::period::Period;
 use crate::quantity::Quantity;
+use crate::time::EventTime;
 
 impl Case<'_> {
     /// The transitions that follow, without write id and instance: those that open by meter, period
@@ -36,12 +37,21 @@ impl Case<'_> {
             }
         }
         for (place, head) in alerts.open_of(self.name) {
-            let begun = place.period_start <= self.now.as_event_time();
-            if begun && head.period_end > self.from && !reached.contains(place) {
+            if !reached.contains(place) && self.is_judged(place, head) {
                 moves.extend(self.resolve(facts, place, head, usage, tenant));
             }
         }
         moves
+    }
+
+    /// Whether the period of an alert is among those that are judged. One that is none of the
+    /// meter's periods any more, because another catalog or account has others, is.
+    fn is_judged(&self, place: &Place, head: &Head) -> bool {
+        let timeline = self.timeline(&place.meter);
+        let period = timeline.map(|timeline| timeline.period_at(place.period_start));
+        let period = period.filter(|period| period.start == place.period_start);
+        let end = period.map_or(head.period_end, |period| period.end);
+        place.period_start <= self.now.as_event_time() && end > self.from
     }
 
     fn open(
@@ -97,14 +107,12 @@ impl Case<'_> {
         Some(Transition {
             write_id: 0,
             head: Some(head.offset),
-            key: AlertKey {
-                ..place.key(self.name)
-            },
+            key: place.key(self.name),
             state: AlertState::Resolved,
             episode: head.episode,
             severity: head.severity,
             kind: head.kind.clone(),
-            period_end: known.period_end.end,
+            period_end: known.period_end,
             used: known.used.shown(),
             limit: known.limit,
             plan: known.plan,
@@ -128,7 +136,7 @@ impl Case<'_> {
         let version = self.version(period);
         let used = self.used(usage, tenant, &place.meter, period);
         Known {
-            period_end: period,
+            period_end: period.end,
             used: used.unwrap_or(Exact::ZERO),
             limit: head.limit,
             plan: self.plan(version).unwrap_or_default().to_owned(),
@@ -139,7 +147,7 @@ impl Case<'_> {
 
 /// What a resolving transition says.
 struct Known {
-    period_end: Period,
+    period_end: EventTime,
     used: Exact,
     limit: Quantity,
     plan: String,
@@ -150,7 +158,7 @@ impl Known {
     fn of(fact: &Fact<'_>, head: &Head) -> Self {
         let basis = fact.terms.as_deref().and_then(Terms::basis);
         Self {
-            period_end: fact.period,
+            period_end: fact.period.end,
             used: fact.used,
             limit: basis.unwrap_or(head.limit),
             plan: fact.plan.to_owned(),
