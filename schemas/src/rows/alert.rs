@@ -230,6 +230,19 @@ impl DeliveryRow {
             offset: place.offset,
         }
     }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn place(&self) -> AlertPlace {
+        AlertPlace {
+            log_partition: LogPartition {
+                topic_id: self.topic_id,
+                partition: self.log_partition,
+            },
+            offset: self.offset,
+            append_time: self.append_time,
+        }
+    }
 }
 
 /// Up to where a partition of a log is projected.

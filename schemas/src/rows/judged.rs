@@ -1,6 +1,6 @@
 //! What a judgement knew, as columns: log partitions of usage with their stamps.
 
-use super::columns;
+use super::columns::topic_id::halves;
 use meterline_core::alert::Judged;
 use meterline_core::position::{LogPartition, Offset, Stamp, TopicId};
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,24 @@ use serde::{Deserialize, Serialize};
 /// One log partition of usage, and the last change in it that was known: topic, partition and
 /// version of the stamp.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct JudgedUsage(
-    #[serde(with = "columns::topic_id")] pub TopicId,
-    pub u32,
-    pub u64,
-);
+#[serde(from = "Columns", into = "Columns")]
+pub struct JudgedUsage(pub TopicId, pub u32, pub u64);
+
+/// As the wire has it: `Tuple(UUID, UInt32, UInt64)`.
+type Columns = ((u64, u64), u32, u64);
+
+impl From<Columns> for JudgedUsage {
+    fn from(((high, low), partition, version): Columns) -> Self {
+        let topic_id = TopicId((u128::from(high) << 64) | u128::from(low));
+        Self(topic_id, partition, version)
+    }
+}
+
+impl From<JudgedUsage> for Columns {
+    fn from(JudgedUsage(topic_id, partition, version): JudgedUsage) -> Self {
+        (halves(topic_id), partition, version)
+    }
+}
 
 pub(super) fn usage_of(judged: &Judged) -> Vec<JudgedUsage> {
     let usage = judged.usage.iter();

@@ -29,6 +29,7 @@ mod replicated;
 mod retention;
 mod sink;
 mod standing;
+mod standing_pages;
 mod stream;
 mod transport;
 
@@ -45,4 +46,5 @@ pub use migrate::Migrated;
 pub use purge::Purge;
 pub use query::{PAGE_ROWS_MAX, UsageFilter};
 pub use sink::Inserted;
+pub use standing_pages::StandingFilter;
 pub use stream::Rows;

@@ -31,6 +31,7 @@ async fn hour_totals_are_those_of_the_topic() {
     let series = series("acme's", "tokens", Aggregation::Latest, &[]);
     whole.series = std::sync::Arc::new(series);
     whole.bucket.parts = 0;
+    whole.bucket.events = 3;
     let part = full_row(Level::Hour);
     insert(&sink, Level::Hour, 3, &[whole.clone(), part]).await;
     // An older state of it, and one of before.
