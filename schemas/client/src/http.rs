@@ -25,9 +25,13 @@
 //! ```
 
 mod body;
+#[cfg(feature = "check")]
+mod check;
 mod layer;
 mod recording;
 
 pub use body::{RequestBody, ResponseBody};
+#[cfg(feature = "check")]
+pub use check::{CheckLayer, CheckService};
 pub use layer::{MeterLayer, MeterService, ResponseFuture};
 pub use recording::Counts;

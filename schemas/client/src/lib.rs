@@ -36,11 +36,15 @@
 //! What Meterline would dead-letter for its form is refused by `emit` with the field and the bound
 //! ([`EmitError`]). It knows no catalog: whether a meter counts the event is decided there.
 //!
+//! Whether a tenant may use more is asked with `check` (a feature of that name), before the use.
+//!
 //! [`recorders`] has the rules of products whose events need more than a filter, and `http` (with
 //! the feature `tower`) a layer that meters requests.
 
 mod bounds;
 mod buffer;
+#[cfg(feature = "check")]
+pub mod check;
 mod client;
 mod counters;
 mod delivery;

@@ -4,6 +4,7 @@
 //! What arrives is read back with the pipeline's own decoder.
 
 mod away;
+mod checks;
 mod delivering;
 mod recorders;
 mod requests;

@@ -1,0 +1,156 @@
+//! Quota checks against a service in this process that answers as the API stage does.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::post;
+use meterline_client::check::{Basis, Checker, Fail, Reason};
+use meterline_client::http::CheckLayer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tower::{Layer, ServiceExt, service_fn};
+
+/// A service with so many units left, and how often it was asked.
+struct Service {
+    url: String,
+    asked: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn service(status: StatusCode, remaining: u64) -> Service {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let answer = serde_json::json!({
+        "tenant": "acme", "allowed": remaining > 0, "age_ms": 2_000, "stale": false,
+        "meters": [{
+            "meter": "calls", "allowed": remaining > 0, "soft": false,
+            "reason": if remaining > 0 { "within" } else { "hard_cap" },
+            "used": "0", "included": null, "limit": "100", "remaining": remaining.to_string(),
+            "percentage": "0.0", "cap": "hard", "resets_at": null, "retry_after": 60,
+            "grace_until": null,
+        }],
+    });
+    let handler = move || async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        (status, answer.to_string())
+    };
+    let app = Router::new().route("/v1/limits/check", post(handler));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let task = tokio::spawn(async move {
+        axum::serve(listener, app).await.expect("it serves");
+    });
+    Service { url, asked, task }
+}
+
+fn checker(service: &Service, fail: Fail) -> Checker {
+    let builder = Checker::builder(&service.url, "mlk_0123456789ab_secret");
+    let builder = builder.without_tls().fail(fail);
+    let builder = builder
+        .timeout(Duration::from_secs(5))
+        .fresh(Duration::from_secs(60));
+    builder
+        .good(Duration::from_secs(60))
+        .connect()
+        .expect("a checker")
+}
+
+#[tokio::test]
+async fn one_question_serves_until_the_room_is_used_up() {
+    let service = service(StatusCode::OK, 10).await;
+    let checker = checker(&service, Fail::Open);
+    let first = checker.check("acme", "calls", 1).await;
+    assert_eq!((first.allowed, first.basis), (true, Basis::Service));
+    let mut allowed = 1;
+    for _ in 0..20 {
+        let verdict = checker.try_check("acme", "calls", 1).expect("it is kept");
+        assert_eq!(verdict.basis, Basis::Kept);
+        allowed += u32::from(verdict.allowed);
+    }
+    assert_eq!(allowed, 10);
+    let last = checker.check("acme", "calls", 1).await;
+    assert_eq!((last.allowed, last.reason), (false, Reason::Limit));
+    assert_eq!(service.asked.load(Ordering::SeqCst), 1);
+    service.task.abort();
+}
+
+#[tokio::test]
+async fn without_an_answer_the_setting_decides_and_says_so() {
+    for (status, fail, allowed, basis, reason) in [
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Fail::Open,
+            true,
+            Basis::Nothing,
+            Reason::Allowed,
+        ),
+        (
+            StatusCode::UNAUTHORIZED,
+            Fail::Closed,
+            false,
+            Basis::Nothing,
+            Reason::Stale,
+        ),
+        (
+            StatusCode::NOT_FOUND,
+            Fail::Open,
+            false,
+            Basis::Service,
+            Reason::Unknown,
+        ),
+    ] {
+        let service = service(status, 10).await;
+        let checker = checker(&service, fail);
+        let verdict = checker.check("acme", "calls", 1).await;
+        let seen = (verdict.allowed, verdict.basis, verdict.reason);
+        assert_eq!(seen, (allowed, basis, reason), "{status}");
+        assert_eq!(checker.unanswered(), u64::from(basis == Basis::Nothing));
+        service.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_holds_nobody_up() {
+    let builder = Checker::builder("http://127.0.0.1:1", "mlk_0123456789ab_secret");
+    let builder = builder.without_tls().fail(Fail::Closed);
+    let checker = builder.connect().expect("a checker");
+    let verdict = checker.check("acme", "calls", 1).await;
+    assert_eq!((verdict.allowed, verdict.basis), (false, Basis::Nothing));
+}
+
+#[tokio::test]
+async fn the_layer_refuses_before_the_service_is_reached() {
+    let service = service(StatusCode::OK, 3).await;
+    let reached = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&reached);
+    let inner = service_fn(move |_: Request<Body>| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) }
+    });
+    let layer = CheckLayer::new(
+        checker(&service, Fail::Open),
+        "calls",
+        |parts| Some(parts.headers.get("x-tenant-id")?.to_str().ok()?.to_owned()),
+        |verdict| {
+            let after = verdict.retry_after.expect("the service says it").as_secs();
+            let response = Response::builder().status(429).header("retry-after", after);
+            response.body(Body::empty()).expect("a response")
+        },
+    );
+    let gate = layer.layer(inner);
+    let mut statuses = Vec::new();
+    for tenant in [Some("acme"), Some("acme"), Some("acme"), Some("acme"), None] {
+        let mut request = Request::builder();
+        if let Some(tenant) = tenant {
+            request = request.header("x-tenant-id", tenant);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let response = gate.clone().oneshot(request).await.expect("infallible");
+        statuses.push(response.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 200]);
+    assert_eq!(reached.load(Ordering::SeqCst), 4);
+    service.task.abort();
+}
