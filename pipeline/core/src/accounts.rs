@@ -35,6 +35,7 @@ const ACTORS_MAX: usize = 10_000;
 /// Accounts, API keys and routes in force, as of one position of the control log.
 #[derive(Debug, Default)]
 pub struct Accounts {
+    /// Heads of keys and routes; an account's is the offset of its newest version.
     chains: Chains<Key>,
     accounts: BTreeMap<Arc<str>, Account>,
     keys: BTreeMap<Arc<str>, Arc<ApiKey>>,
@@ -86,19 +87,20 @@ impl Accounts {
             self.pass(offset, append_time)?;
             return Ok(Ruling::Ignored { head: None });
         };
-        let ruling = self.chains.rule(&key, record.head, offset, append_time)?;
-        if let Ruling::Ignored { .. } = ruling {
-            self.pass(offset, append_time)?;
-            return Ok(ruling);
-        }
+        let head = self.head(&key);
+        let mut ruling = self.chains.rule_on(head, record.head, offset)?;
         let now = self.log_time().max(append_time);
         if self.check_state(&record.decision, now).is_err() {
-            self.pass(offset, append_time)?;
-            let head = self.chains.head(&key);
-            return Ok(Ruling::Ignored { head });
+            ruling = Ruling::Ignored { head };
         }
-        self.take(&key, offset, now, record)?;
-        self.chains.offer(key, record.head, offset, append_time)
+        if ruling == Ruling::InForce {
+            self.take(&key, offset, now, record)?;
+            if !matches!(key, Key::Account(_)) {
+                return self.chains.offer(key, record.head, offset, append_time);
+            }
+        }
+        self.pass(offset, append_time)?;
+        Ok(ruling)
     }
 
     /// Moves past a record that is not of accounts.
@@ -200,7 +202,14 @@ impl Accounts {
     /// `None` for chains that are not of accounts.
     #[must_use]
     pub fn head_of(&self, chain: &ChainKey) -> Option<Offset> {
-        self.chains.head(&Key::of(chain)?)
+        self.head(&Key::of(chain)?)
+    }
+
+    fn head(&self, key: &Key) -> Option<Offset> {
+        match key {
+            Key::Account(id) => Some(self.account(id)?.newest().offset),
+            Key::ApiKey(_) | Key::Route(_) => self.chains.head(key),
+        }
     }
 
     /// An account, by its id.

@@ -106,11 +106,25 @@ impl<K: Ord> Chains<K> {
         at: Offset,
         append_time: LogTime,
     ) -> Result<Ruling, Halt> {
-        self.check_order(at)?;
         if (self.forgets)(key, self.log_time.max(append_time)) {
+            self.check_order(at)?;
             return Ok(Ruling::Ignored { head: None });
         }
-        let head = self.heads.get(key).copied();
+        self.rule_on(self.heads.get(key).copied(), names, at)
+    }
+
+    /// Rules on a record of a chain whose head the caller keeps, with what the chain decides;
+    /// changes nothing. [`Chains::pass`] then moves past it.
+    ///
+    /// # Errors
+    /// As [`Chains::offer`].
+    pub fn rule_on(
+        &self,
+        head: Option<Offset>,
+        names: Option<Offset>,
+        at: Offset,
+    ) -> Result<Ruling, Halt> {
+        self.check_order(at)?;
         Ok(if head == names {
             Ruling::InForce
         } else {

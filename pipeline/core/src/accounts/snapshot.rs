@@ -166,11 +166,12 @@ fn read_accounts(reader: &mut Reader<'_>) -> Result<Accounts, Fault> {
     let log_time = reader.log_time()?;
     let actors = reader.list(|reader| Ok(Arc::<str>::from(reader.text()?)))?;
     let mut heads = Vec::new();
-    let accounts = reader.list(|reader| {
-        let (id, account) = read_account(reader, &actors)?;
-        heads.push((Key::Account(Arc::clone(&id)), account.newest().offset));
-        Ok((id, account))
-    })?;
+    let accounts = reader.list(|reader| read_account(reader, &actors))?;
+    let sorted = accounts.is_sorted_by(|(a, _), (b, _)| a < b);
+    let newest = accounts.iter().map(|(_, account)| account.newest().offset);
+    if !sorted || newest.max() >= Some(position) {
+        return Err(Fault("has accounts that cannot be".to_owned()));
+    }
     let keys = reader.list(|reader| {
         let (head, key): (Offset, ApiKey) = read_head(reader, form::check_key)?;
         let id: Arc<str> = key.id.as_str().into();

@@ -64,6 +64,8 @@ fn bytes_that_are_no_snapshot_are_refused() {
     // A position below its heads.
     let mut early = bytes.clone();
     early[2..10].copy_from_slice(&3u64.to_le_bytes());
+    check_refused(&early, "has accounts that cannot be");
+    early[2..10].copy_from_slice(&5u64.to_le_bytes());
     check_refused(&early, "has heads that cannot be");
     let replaced = |from: &str, to: &str| {
         let at = bytes
@@ -74,7 +76,7 @@ fn bytes_that_are_no_snapshot_are_refused() {
         replaced[at..at + to.len()].copy_from_slice(to.as_bytes());
         replaced
     };
-    check_refused(&replaced("acme", "zzzz"), "has heads that cannot be");
+    check_refused(&replaced("acme", "zzzz"), "has accounts that cannot be");
     check_refused(&replaced("Europe/Berlin", "Europe/Berlim"), "Europe/Berlim");
     check_refused(
         &replaced("\"reader\"", "\"reader\\"),

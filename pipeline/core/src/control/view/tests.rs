@@ -243,6 +243,32 @@ fn a_catalog_that_is_not_in_force_is_ignored_whatever_it_holds() {
     assert_eq!((view.position(), view.catalogs().len()), (2, 1));
 }
 
+#[test]
+fn decisions_about_accounts_move_the_position_and_nothing_else() {
+    let route = crate::account::Route {
+        id: "ops".to_owned(),
+        account: None,
+        meters: Vec::new(),
+        severity: crate::catalog::plans::Severity::Info,
+        target: crate::account::Target::Email { to: Vec::new() },
+        enabled: true,
+    };
+    let decision = Decision::Route(Box::new(route));
+    let chain = ChainKey::of(&decision);
+    let mut view = view([record(1, None, topic(1))]);
+    let applied = apply(&mut view, record(2, None, decision));
+    let ruling = Ruling::Ignored { head: None };
+    assert_eq!((view.position(), view.head_of(&chain)), (2, None));
+    assert_eq!(applied, Ok(Applied { chain, ruling }));
+    assert!(view.link(1).is_none() && view.written(2).is_none());
+    // A pass stands for several of them.
+    view.pass(9, LogTime(2)).expect("rises");
+    assert_eq!(view.position(), 10);
+    assert_eq!(view.pass(9, LogTime(2)).map_err(|h| h.name()), Err("order"));
+    let ruling = apply(&mut view, record(3, Some(0), topic(2))).map(|a| a.ruling);
+    assert_eq!(ruling, Ok(Ruling::InForce));
+}
+
 /// What a made-up writer does next.
 #[derive(Clone, Copy, Debug)]
 enum Step {
