@@ -36,6 +36,12 @@ pub enum LimitsError {
         /// Why.
         source: std::io::Error,
     },
+    /// A thread that reads a log ended although nothing had halted.
+    #[error("a reading thread of the limits stage ended without an answer")]
+    Ended,
+    /// Notifications cannot be sent with these settings.
+    #[error(transparent)]
+    Notify(#[from] meterline_notify::NotifyError),
     /// A thread of the stage panicked.
     #[error("a thread of the limits stage ended without an answer")]
     Thread {

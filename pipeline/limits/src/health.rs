@@ -171,6 +171,11 @@ impl Health {
         });
     }
 
+    /// There is a log partition of usage of that number.
+    pub(crate) fn expects(&self, partition: u32) {
+        self.change(partition, |_| ());
+    }
+
     /// Everything before this record of usage is judged.
     pub(crate) fn judges(&self, partition: u32, to: Offset, log_time: LogTime) {
         self.change(partition, |status| {

@@ -2,26 +2,32 @@
 //!
 //! It reads all of `usage.totals`, of the control log and of `usage.alerts`, gives them to the
 //! pure engine of [`meterline_core::limits`], and performs what the engine asks for: transitions
-//! on `usage.alerts`, standings on `usage.standing` and in ClickHouse, rows of what is in force.
-//! Every instance reads everything, joins no group and commits nothing; two of them judge alike,
-//! one of their transitions is in force, the other is ignored by every reader. What it refuses: to
-//! judge before it has read to the ends that the logs had at its start, to judge on where a log
-//! lost records or holds what it cannot read, to wait for ClickHouse or a receiver of alerts.
+//! on `usage.alerts`, standings on `usage.standing` and in ClickHouse, notifications, rows of what
+//! is in force. Every instance reads everything, joins no group and commits nothing; two of them
+//! judge alike, one of their transitions is in force, the other is ignored by every reader. What it
+//! refuses: to judge before it has read to the ends that the logs had at its start, to judge on
+//! where a log lost records or holds what it cannot read, to wait for ClickHouse or a receiver of
+//! alerts.
 //!
 //! [`Limits::new`] makes the stage with what health and metrics show of it, [`Limits::run`] runs
 //! it.
 
+mod beside;
 mod error;
 mod health;
+mod judge;
 mod log;
 mod metrics;
+mod notices;
 mod projection;
 mod records;
 mod settings;
 mod stage;
 mod standings;
+mod tables;
 #[cfg(test)]
 mod testing;
+mod transitions;
 mod watch;
 
 pub use error::{LimitsError, LogHalt};
@@ -30,16 +36,30 @@ pub use health::{Health, LimitsPartition, LimitsStatus};
 pub use metrics::seen as metrics_seen;
 pub use settings::{Connections, LimitsSettings, SettingsError};
 
+use meterline_control::{AccountLog, AccountsOptions, ControlEvent, ControlLog};
+use meterline_core::time::LogTime;
+use meterline_kafka::Producer;
+use meterline_notify::Notifier;
 use metrics::Metrics;
+use notices::{Directory, Outlet};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+use tokio::sync::mpsc;
+
+/// Control records that wait for the judge: a moment's worth.
+const FEED_MAX: usize = 1_024;
 
 /// The stage, ready to run.
 pub struct Limits {
     connections: Connections,
     settings: LimitsSettings,
+    log: AccountLog,
+    feed: mpsc::Receiver<ControlEvent>,
+    producer: Producer,
+    directory: Arc<Directory>,
+    notifier: Arc<Notifier>,
     health: Arc<Health>,
     metrics: Metrics,
 }
@@ -48,18 +68,45 @@ impl Limits {
     /// The stage, and the registry of its metrics.
     ///
     /// # Errors
-    /// [`LimitsError::Settings`].
+    /// [`LimitsError`] where a setting cannot be used, or a client cannot be made.
     pub fn new(
         connections: Connections,
         settings: LimitsSettings,
+        notifications: meterline_notify::Settings,
     ) -> Result<(Self, Registry), LimitsError> {
         settings.check()?;
-        let (metrics, registry) = Metrics::new();
-        let health = Health::new(settings.progress_timeout, Instant::now());
+        connections.kafka.check_properties()?;
+        let (metrics, mut registry) = Metrics::new();
+        let (feed_in, feed) = mpsc::channel(FEED_MAX);
+        let options = AccountsOptions {
+            // Since when routes are routes is in no snapshot.
+            snapshots: None,
+            feed: Some(feed_in),
+        };
+        let log = ControlLog::connect_with_accounts(&connections.kafka, options)?;
+        let producer = Producer::connect_for_decisions(&connections.kafka)?;
+        let directory = Arc::new(Directory::new(log.clone()));
+        let outlet = Arc::new(Outlet {
+            producer: producer.clone(),
+            alerts: connections.kafka.topics().alerts(),
+        });
+        let notifier = Notifier::new(
+            notifications,
+            &connections.instance,
+            Arc::clone(&directory) as _,
+            outlet,
+            &mut registry,
+        )?;
+        let health = Arc::new(Health::new(settings.progress_timeout, Instant::now()));
         let limits = Self {
             connections,
             settings,
-            health: Arc::new(health),
+            log,
+            feed,
+            producer,
+            directory,
+            notifier: Arc::new(notifier),
+            health,
             metrics,
         };
         Ok((limits, registry))
@@ -78,7 +125,6 @@ impl Limits {
     /// # Errors
     /// [`LimitsError`], where waiting cannot help.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), LimitsError> {
-        self.connections.kafka.check_properties()?;
         let stop = Arc::new(AtomicBool::new(false));
         let runtime = tokio::runtime::Handle::current();
         let thread = {
@@ -104,4 +150,11 @@ impl std::fmt::Debug for Limits {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// This machine's clock, as log time: the moment that is judged at.
+fn clock() -> LogTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.map_or(0, |d| d.as_millis());
+    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -8,7 +8,7 @@
 
 mod place;
 
-pub(crate) use place::{Ends, Place};
+pub(crate) use place::{Ends, Place, ends_of};
 
 use crate::error::LogHalt;
 use crate::health::Health;
@@ -63,6 +63,8 @@ pub(crate) struct Source<R> {
     pub(crate) topic: String,
     /// Whether retention may take records: those of values, which newer ones make up for.
     pub(crate) forgets: bool,
+    /// Whether nothing is judged before it was read to its end of the start.
+    pub(crate) gates: bool,
     /// Reads a record; the append time is missing where the topic has another kind of time.
     pub(crate) decode: fn(Option<LogTime>, &[u8]) -> Result<R, Halt>,
 }
@@ -98,7 +100,9 @@ impl<R, I> Reader<R, I> {
     /// Reads until it is told to stop, or the log halts. Blocks its thread.
     pub(crate) fn run(mut self) {
         let topic = self.source.topic.clone();
-        self.health.catches_up(&topic, false);
+        if self.source.gates {
+            self.health.catches_up(&topic, false);
+        }
         if let Err(Ending::Halted(halt)) = self.follow() {
             let error = crate::error::chain(&halt);
             tracing::error!(stage = "limits", error, "a log cannot be read on");
@@ -120,6 +124,7 @@ impl<R, I> Reader<R, I> {
             }
             if is_behind && self.places.values().all(Place::is_caught_up) {
                 is_behind = false;
+                self.health.catches_up(&self.source.topic, true);
                 self.hand_over(Read::CaughtUp)?;
             }
             if let Some(error) = self.gather()? {

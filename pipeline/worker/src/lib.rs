@@ -55,6 +55,12 @@ pub enum RunError {
     /// The limits stage cannot run.
     #[error(transparent)]
     Limits(#[from] meterline_limits::LimitsError),
+    /// The store that snapshots of the control log are kept in cannot be opened.
+    #[error(transparent)]
+    Store(#[from] meterline_checkpoint::StoreError),
+    /// The API stage cannot run.
+    #[error(transparent)]
+    Api(#[from] meterline_api::ApiError),
 }
 
 /// Runs the stages until `shutdown` is ready, then drains and returns.

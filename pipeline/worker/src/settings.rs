@@ -30,6 +30,10 @@ pub struct Settings {
     pub rekey: meterline_relay::StageSettings,
     /// The limits stage.
     pub limits: meterline_limits::LimitsSettings,
+    /// Notifications, which the limits stage sends.
+    pub notifications: meterline_notify::Settings,
+    /// The API stage.
+    pub api: meterline_api::Settings,
 }
 
 /// Settings of the rollup stage.

@@ -8,6 +8,7 @@ use crate::health::Board;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::side::{Side, StageHealth};
+use meterline_api::ApiStatus;
 use meterline_checkpoint::{Store, Writer};
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlLog;
@@ -55,7 +56,7 @@ impl Shared {
     pub(crate) fn relays(&self, now: Instant) -> Vec<RelayStatus> {
         let relays = self.sides.iter().filter_map(|side| match &side.health {
             StageHealth::Relay(health) => Some(health.status(now)),
-            StageHealth::Limits(_) => None,
+            StageHealth::Limits(_) | StageHealth::Api(_) => None,
         });
         relays.collect()
     }
@@ -64,7 +65,15 @@ impl Shared {
     pub(crate) fn limits(&self, now: Instant) -> Option<LimitsStatus> {
         self.sides.iter().find_map(|side| match &side.health {
             StageHealth::Limits(health) => Some(health.status(now, SystemTime::now())),
-            StageHealth::Relay(_) => None,
+            StageHealth::Relay(_) | StageHealth::Api(_) => None,
+        })
+    }
+
+    /// The API stage, as `/status` shows it.
+    pub(crate) fn api(&self, now: Instant) -> Option<ApiStatus> {
+        self.sides.iter().find_map(|side| match &side.health {
+            StageHealth::Api(health) => Some(health.status(now)),
+            StageHealth::Relay(_) | StageHealth::Limits(_) => None,
         })
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum StageHealth {
     Relay(Arc<meterline_relay::Health>),
     /// Of the limits stage.
     Limits(Arc<meterline_limits::Health>),
+    /// Of the API stage.
+    Api(Arc<meterline_api::Health>),
 }
 
 impl Side {
@@ -28,6 +30,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.problems(now),
             StageHealth::Limits(health) => health.problems(now, SystemTime::now()),
+            StageHealth::Api(health) => health.problems(now),
         }
     }
 
@@ -36,6 +39,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.is_live(now),
             StageHealth::Limits(health) => health.is_live(now),
+            StageHealth::Api(health) => health.is_live(now),
         }
     }
 
@@ -44,6 +48,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.failing(now),
             StageHealth::Limits(health) => health.failing(now),
+            StageHealth::Api(health) => health.failing(now),
         }
     }
 }

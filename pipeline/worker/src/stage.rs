@@ -17,13 +17,15 @@ pub enum Stage {
     Archive,
     /// Compares use with plans.
     Limits,
+    /// Serves the HTTP API.
+    Api,
 }
 
 /// Names of the contract whose stages are not built yet.
-const NOT_BUILT: [&str; 2] = ["stripe", "api"];
+const NOT_BUILT: [&str; 1] = ["stripe"];
 
 /// The stages of this binary, for messages.
-const BUILT: &str = "rollup, rekey, archive, limits";
+const BUILT: &str = "rollup, rekey, archive, limits, api";
 
 /// A stage name that cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,6 +47,7 @@ impl Stage {
             Self::Rekey => "rekey",
             Self::Archive => "archive",
             Self::Limits => "limits",
+            Self::Api => "api",
         }
     }
 }
@@ -64,6 +67,7 @@ impl FromStr for Stage {
             "rekey" => Ok(Self::Rekey),
             "archive" => Ok(Self::Archive),
             "limits" => Ok(Self::Limits),
+            "api" => Ok(Self::Api),
             _ if NOT_BUILT.contains(&name) => Err(StageError::NotBuilt(name.to_owned())),
             _ => Err(StageError::Unknown(name.to_owned())),
         }
@@ -76,7 +80,13 @@ mod tests {
 
     #[test]
     fn stages_are_refused_by_name() {
-        for stage in [Stage::Rollup, Stage::Rekey, Stage::Archive, Stage::Limits] {
+        for stage in [
+            Stage::Rollup,
+            Stage::Rekey,
+            Stage::Archive,
+            Stage::Limits,
+            Stage::Api,
+        ] {
             assert_eq!(stage.name().parse(), Ok(stage));
         }
         assert_eq!(

@@ -11,6 +11,9 @@ use crate::shared::Shared;
 use crate::side::{Side, StageHealth};
 use crate::stage::Stage;
 use futures::future::join_all;
+use meterline_api::Api;
+use meterline_checkpoint::{Store, StoreError};
+use meterline_control::{SNAPSHOT_EVERY, Snapshots};
 use meterline_limits::{Limits, LimitsError};
 use meterline_relay::{Connections, Kind, Relay, RelayError};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -26,6 +29,7 @@ const END: &str = "# EOF\n";
 pub(crate) struct Jobs {
     relays: Vec<Relay>,
     limits: Option<Limits>,
+    api: Option<Api>,
 }
 
 /// The stages among `stages` beside the rollup, and what is shown of each.
@@ -34,15 +38,22 @@ pub(crate) fn prepare(
     stages: &[Stage],
 ) -> Result<(Jobs, Vec<Side>), RunError> {
     let (relays, mut sides) = relays(settings, stages)?;
-    let limits = match stages.contains(&Stage::Limits) {
-        true => {
-            let (limits, side) = limits(settings)?;
-            sides.push(side);
-            Some(limits)
-        }
-        false => None,
+    let mut jobs = Jobs {
+        relays,
+        limits: None,
+        api: None,
     };
-    Ok((Jobs { relays, limits }, sides))
+    if stages.contains(&Stage::Limits) {
+        let (limits, side) = limits(settings)?;
+        sides.push(side);
+        jobs.limits = Some(limits);
+    }
+    if stages.contains(&Stage::Api) {
+        let (api, side) = api(settings)?;
+        sides.push(side);
+        jobs.api = Some(api);
+    }
+    Ok((jobs, sides))
 }
 
 fn relays(settings: &Settings, stages: &[Stage]) -> Result<(Vec<Relay>, Vec<Side>), RelayError> {
@@ -73,9 +84,39 @@ fn limits(settings: &Settings) -> Result<(Limits, Side), LimitsError> {
         clickhouse: settings.clickhouse.clone(),
         instance: settings.instance.clone(),
     };
-    let (limits, registry) = Limits::new(connections, settings.limits.clone())?;
+    let (limits, registry) = Limits::new(
+        connections,
+        settings.limits.clone(),
+        settings.notifications.clone(),
+    )?;
     let health = StageHealth::Limits(limits.health());
     Ok((limits, Side { health, registry }))
+}
+
+fn api(settings: &Settings) -> Result<(Api, Side), RunError> {
+    let connections = meterline_api::Connections {
+        kafka: settings.kafka.clone(),
+        clickhouse: settings.clickhouse.clone(),
+        snapshots: snapshots(settings)?,
+        notifications: Some(settings.notifications.clone()),
+        instance: settings.instance.clone(),
+    };
+    let (api, registry) = Api::new(connections, settings.api.clone())?;
+    let health = StageHealth::Api(api.health());
+    Ok((api, Side { health, registry }))
+}
+
+/// Where snapshots of the control log are kept, beside the checkpoints; `None` where no store is
+/// set: the log is read from its beginning then.
+fn snapshots(settings: &Settings) -> Result<Option<Snapshots>, StoreError> {
+    if settings.checkpoint.url.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Snapshots {
+        store: Store::open(&settings.checkpoint)?,
+        runtime: tokio::runtime::Handle::current(),
+        every: Some(SNAPSHOT_EVERY),
+    }))
 }
 
 /// Runs the stages until `shutdown` is ready or one fails, then drains all.
@@ -113,8 +154,15 @@ pub(crate) async fn run(
         };
         result.inspect_err(|_| stop_all())
     };
-    let mut all = std::pin::pin!(futures::future::join3(rollup, relays, limits));
-    let (rollup, relays, limits): (Result<(), RunError>, Vec<_>, _) = tokio::select! {
+    let api = async {
+        let result = match jobs.api {
+            Some(api) => api.run(told()).await,
+            None => Ok(()),
+        };
+        result.inspect_err(|_| stop_all())
+    };
+    let mut all = std::pin::pin!(futures::future::join4(rollup, relays, limits, api));
+    let (rollup, relays, limits, api): (Result<(), RunError>, Vec<_>, _, _) = tokio::select! {
         ended = &mut all => ended,
         () = shutdown => {
             stop_all();
@@ -123,7 +171,8 @@ pub(crate) async fn run(
     };
     rollup?;
     relays.into_iter().collect::<Result<(), _>>()?;
-    Ok(limits?)
+    limits?;
+    Ok(api?)
 }
 
 /// The text that Prometheus scrapes: the metrics of all stages that run here.

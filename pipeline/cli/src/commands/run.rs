@@ -44,6 +44,8 @@ fn worker_settings(session: &Session<'_>, rolls_up: bool) -> Result<Settings, Fa
         archive: settings.archive.clone(),
         rekey: settings.rekey.clone(),
         limits: settings.limits.clone(),
+        notifications: settings.notifications.clone(),
+        api: settings.api.clone(),
     })
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// First and next record of a log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Ends {
     pub(crate) low: Offset,
     pub(crate) end: Offset,

@@ -31,6 +31,9 @@ pub(crate) struct TopicLane {
     pub(crate) topic: String,
     /// Its partitions.
     pub(crate) partitions: u32,
+    /// Whether it has as many as usage: then the standings of a log partition's tenants lie in the
+    /// partition of its number, and a position there speaks of all of them.
+    pub(crate) is_aligned: bool,
     pub(crate) interval: Duration,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) table: Arc<Waiting>,
@@ -111,6 +114,8 @@ impl TopicLane {
                 payload: Some(bytes),
                 headers: &[],
             });
+            // A list: a future that holds the closures could not be given to a task.
+            let records: Vec<_> = records.collect();
             self.producer.send_all(records).await?;
         }
         Ok(())
@@ -126,7 +131,8 @@ impl TopicLane {
         let position = positions
             .unwrap_or_else(PoisonError::into_inner)
             .get(&log_partition)
-            .copied();
+            .copied()
+            .filter(|_| self.is_aligned);
         let progress = StandingProgress {
             standing_position: position,
             ..progress.clone()

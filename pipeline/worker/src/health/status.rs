@@ -101,4 +101,7 @@ pub struct StatusReport {
     /// Its limits stage.
     #[serde(default)]
     pub limits: Option<meterline_limits::LimitsStatus>,
+    /// Its API stage.
+    #[serde(default)]
+    pub api: Option<meterline_api::ApiStatus>,
 }
