@@ -64,6 +64,15 @@ impl Caller {
         Err(Problem::new(Kind::Forbidden))
     }
 
+    /// A note for the audit trail, with from where it comes: keys and routes have no field for it.
+    pub(crate) fn note(&self, note: &str) -> String {
+        match (note, self.origin.as_str()) {
+            (note, "") => note.to_owned(),
+            ("", origin) => format!("from {origin}"),
+            (note, origin) => format!("{note} (from {origin})"),
+        }
+    }
+
     /// Who decides, for the audit trail.
     pub(crate) fn author(&self, note: String) -> Author {
         Author {

@@ -12,6 +12,7 @@ mod age;
 mod body;
 mod caller;
 mod cors;
+mod decide;
 mod error;
 mod feed;
 mod health;
@@ -40,6 +41,7 @@ pub use health::{ApiStatus, Health};
 pub use metrics::seen as metrics_seen;
 pub use routes::openapi;
 pub use settings::{Connections, Settings, SettingsError, Tls, WhenStale};
+pub use token::NewToken;
 
 use feed::Feed;
 use meterline_clickhouse::ClickHouse;
@@ -143,6 +145,7 @@ impl Api {
             producer: Producer::connect(kafka)?,
             clickhouse: ClickHouse::connect(self.connections.clickhouse)?,
             topics: kafka.topics(),
+            notifications: self.connections.notifications,
             settings: self.settings,
             metrics: self.metrics,
             health: self.health,

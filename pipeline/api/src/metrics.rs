@@ -80,10 +80,16 @@ impl Metrics {
             view_age: Family::default(),
         };
         for outcome in ["allowed", "soft", "refused", "stale"] {
-            metrics.checks.get_or_create(&OfOutcome { outcome }).inc_by(0);
+            metrics
+                .checks
+                .get_or_create(&OfOutcome { outcome })
+                .inc_by(0);
         }
         for outcome in ["accepted", "rejected", "unacknowledged"] {
-            metrics.events.get_or_create(&OfOutcome { outcome }).inc_by(0);
+            metrics
+                .events
+                .get_or_create(&OfOutcome { outcome })
+                .inc_by(0);
         }
         for cause in [
             "unauthenticated",
@@ -92,7 +98,10 @@ impl Metrics {
             "limit",
             "busy",
         ] {
-            metrics.turned_away.get_or_create(&OfCause { cause }).inc_by(0);
+            metrics
+                .turned_away
+                .get_or_create(&OfCause { cause })
+                .inc_by(0);
         }
         let registry = metrics.register();
         (metrics, registry)

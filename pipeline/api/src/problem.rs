@@ -32,8 +32,6 @@ pub(crate) enum Kind {
     TooLarge,
     /// The request can be read, and what it says cannot be.
     Invalid,
-    /// A change must say what it is based on.
-    PreconditionRequired,
     /// Too many requests of one key.
     RateLimited,
     /// Too many requests, or something that the API needs does not answer.
@@ -88,11 +86,6 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid",
                 "What the request says cannot be",
-            ),
-            Self::PreconditionRequired => (
-                StatusCode::PRECONDITION_REQUIRED,
-                "precondition-required",
-                "A change must say what it is based on",
             ),
             Self::RateLimited => (
                 StatusCode::TOO_MANY_REQUESTS,
@@ -263,7 +256,6 @@ mod tests {
             (Kind::TooLarge, 413, "too-large"),
             (Kind::UnsupportedMediaType, 415, "unsupported-media-type"),
             (Kind::Invalid, 422, "invalid"),
-            (Kind::PreconditionRequired, 428, "precondition-required"),
             (Kind::RateLimited, 429, "rate-limited"),
             (Kind::Internal, 500, "internal"),
             (Kind::Unavailable, 503, "unavailable"),

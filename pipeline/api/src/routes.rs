@@ -3,10 +3,16 @@
 //! Health and the document are for everybody, all of `/v1` is for keys. The document is generated
 //! from the handlers; a test compares it with the routes.
 
+mod accounts;
+mod alerts;
 mod check;
 mod events;
 mod health;
+mod keys;
 mod limits;
+mod notification_routes;
+mod plans;
+mod usage;
 
 use crate::caller::authenticate;
 use crate::cors::cors;
@@ -38,6 +44,21 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         check::check,
         limits::list,
         limits::show,
+        usage::list,
+        alerts::list,
+        plans::show,
+        accounts::list,
+        accounts::show,
+        accounts::put,
+        accounts::history,
+        keys::list,
+        keys::create,
+        keys::rotate,
+        keys::revoke,
+        notification_routes::list,
+        notification_routes::show,
+        notification_routes::put,
+        notification_routes::disable,
     ),
     modifiers(&Keys),
     security(("key" = []))
@@ -74,6 +95,22 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/limits/check", post(check::check))
         .route("/v1/limits", get(limits::list))
         .route("/v1/limits/{tenant}", get(limits::show))
+        .route("/v1/usage", get(usage::list))
+        .route("/v1/alerts", get(alerts::list))
+        .route("/v1/plans", get(plans::show))
+        .route("/v1/accounts", get(accounts::list))
+        .route("/v1/accounts/{id}", get(accounts::show).put(accounts::put))
+        .route("/v1/accounts/{id}/history", get(accounts::history))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}/rotate", post(keys::rotate))
+        .route("/v1/keys/{id}/revoke", post(keys::revoke))
+        .route("/v1/routes", get(notification_routes::list))
+        .route(
+            "/v1/routes/{id}",
+            get(notification_routes::show)
+                .put(notification_routes::put)
+                .delete(notification_routes::disable),
+        )
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(layer(&shared), authenticate))
         .layer(from_fn_with_state(layer(&shared), admit));

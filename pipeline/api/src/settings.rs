@@ -16,6 +16,9 @@ pub struct Connections {
     pub clickhouse: meterline_clickhouse::Settings,
     /// Where snapshots of the control log are; `None`: it is read from its beginning.
     pub snapshots: Option<meterline_control::Snapshots>,
+    /// What notifications are sent by: routes are judged by it, and shown their secrets. `None`:
+    /// routes are taken as they come, and judged where they are used.
+    pub notifications: Option<meterline_notify::Settings>,
     /// Name of this process in logs and as Kafka's client id.
     pub instance: String,
 }

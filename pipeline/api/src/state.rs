@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) producer: Producer,
     pub(crate) clickhouse: ClickHouse,
     pub(crate) topics: Topics,
+    pub(crate) notifications: Option<meterline_notify::Settings>,
     /// A permit for every request that is worked on.
     pub(crate) requests: Semaphore,
     /// A permit for every ingest call that holds its body.
@@ -64,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) producer: Producer,
     pub(crate) clickhouse: ClickHouse,
     pub(crate) topics: Topics,
+    pub(crate) notifications: Option<meterline_notify::Settings>,
 }
 
 impl Shared {
@@ -83,6 +85,7 @@ impl Shared {
             producer: parts.producer,
             clickhouse: parts.clickhouse,
             topics: parts.topics,
+            notifications: parts.notifications,
         }
     }
 

@@ -5,15 +5,32 @@
 
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, parse_rfc3339};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// A quantity of a request, as its text.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(transparent)]
 pub(crate) struct QuantityText(String);
 
+impl From<Quantity> for QuantityText {
+    fn from(quantity: Quantity) -> Self {
+        Self(quantity.to_string())
+    }
+}
+
 impl QuantityText {
+    /// A word in the place of a quantity.
+    pub(crate) fn word(word: &str) -> Self {
+        Self(word.to_owned())
+    }
+
+    /// Whether it is this word.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        self.0 == word
+    }
+
     /// The quantity.
     ///
     /// # Errors

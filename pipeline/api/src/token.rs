@@ -7,11 +7,19 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use meterline_core::account::ApiKey;
 use meterline_core::time::LogTime;
+use rand::Rng;
 
 /// Characters of a key's id.
 const ID_CHARS: usize = 12;
 /// Longest secret that is hashed: a bound on work for strangers. Ours are shorter.
 const SECRET_CHARS_MAX: usize = 128;
+
+/// Characters of a new secret: 256 bits and more of 62 letters and digits.
+const SECRET_CHARS: usize = 43;
+/// Letters and digits of secrets.
+const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Letters and digits of ids.
+const LOWER: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// A token, taken apart. Not for logs: it is a secret.
 pub(crate) struct Token<'a> {
@@ -55,6 +63,51 @@ impl<'a> Token<'a> {
         let is_alive = !key.revoked && key.expires.is_none_or(|end| now < end);
         (is_current | is_previous) && is_alive
     }
+}
+
+/// A new token: told once, to whoever asked for it.
+pub struct NewToken {
+    /// The key's id.
+    pub id: String,
+    /// The whole token. Not for logs: it is a secret.
+    pub token: String,
+    /// SHA-256 of its secret part, in lower-case hexadecimal digits: what is stored.
+    pub hash: String,
+}
+
+impl NewToken {
+    /// A token of a new key.
+    #[must_use]
+    pub fn mint() -> Self {
+        let id = random_text(LOWER, ID_CHARS);
+        Self::of(&id)
+    }
+
+    /// A new token of a key that there is.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        let secret = random_text(ALPHABET, SECRET_CHARS);
+        let hash = digest(&SHA256, secret.as_bytes());
+        Self {
+            id: id.to_owned(),
+            token: format!("mlk_{id}_{secret}"),
+            hash: hash.as_ref().iter().map(|b| format!("{b:02x}")).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewToken")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn random_text(alphabet: &[u8], length: usize) -> String {
+    let mut random = rand::rng();
+    let mut letter = || char::from(alphabet[random.random_range(0..alphabet.len())]);
+    (0..length).map(|_| letter()).collect()
 }
 
 /// 64 hexadecimal digits as bytes.
@@ -110,6 +163,20 @@ mod tests {
         assert!(opens(&right, rotated(LogTime(NOW.0 + 1))));
         assert!(!opens(&right, rotated(NOW)));
         assert!(opens("Bearer mlk_0123456789ab_another", rotated(NOW)));
+    }
+
+    #[test]
+    fn a_new_token_opens_its_key() {
+        let new = NewToken::mint();
+        let mut key = api_key(&new.id);
+        key.hash.clone_from(&new.hash);
+        let header = format!("Bearer {}", new.token);
+        let token = Token::parse(&header).expect("a token");
+        assert_eq!(token.id, new.id);
+        assert!(token.opens(Some(&key), NOW));
+        let other = NewToken::of(&new.id);
+        assert!(other.id == new.id && other.hash != new.hash);
+        assert!(!format!("{new:?}").contains(&new.token));
     }
 
     #[test]

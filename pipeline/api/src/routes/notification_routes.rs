@@ -1,0 +1,388 @@
+//! `/v1/routes`: who is told of which alerts, and how.
+//!
+//! A route of one account is its own key's business; one of all accounts is for keys of all
+//! tenants. A route is never deleted, since its history says who was told: it is disabled.
+
+use crate::body::{Json, Name, Params};
+use crate::caller::Caller;
+use crate::decide::{Change, decide, expected, tag};
+use crate::paging::{Cursor, Page, PageParams};
+use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
+use crate::state::{Shared, now};
+use crate::text::time;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use meterline_control::Expected;
+use meterline_core::account::{Role, Route, Target};
+use meterline_core::catalog::plans::Severity;
+use meterline_core::control::{ChainKey, Decision};
+use meterline_core::position::Offset;
+use meterline_core::time::LogTime;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// How long both secrets sign after a rotation: receivers need a moment to take the new one.
+const ROTATION_MILLIS: i64 = 24 * 3_600_000;
+
+/// Which routes.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoutesParams {
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// Most routes of the page, at most 1,000. Default 100.
+    limit: Option<u32>,
+}
+
+/// A new version of a route.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteBody {
+    /// Alerts of this account only; null: of all.
+    #[serde(default)]
+    account: Option<String>,
+    /// Alerts of these meters only; empty: of all.
+    #[serde(default)]
+    #[schema(required = false)]
+    meters: Vec<String>,
+    /// Alerts of at least this severity: `info`, `medium`, `warning`, `critical`.
+    #[schema(value_type = String)]
+    severity: Severity,
+    /// How it tells.
+    target: TargetBody,
+    /// Sign with a new secret, and with the old one for a day. Only for webhooks.
+    #[serde(default)]
+    #[schema(required = false)]
+    rotate_secret: bool,
+    /// The head that was seen, where there is no `If-Match`.
+    #[serde(default)]
+    head: Option<Offset>,
+    /// Why, for the audit trail.
+    #[serde(default)]
+    #[schema(required = false)]
+    note: String,
+}
+
+/// How a route tells.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum TargetBody {
+    /// An HTTP POST by the rules of Standard Webhooks.
+    Webhook {
+        /// Where to.
+        url: String,
+    },
+    /// An e-mail.
+    Email {
+        /// The addresses; empty: the account's contacts.
+        #[serde(default)]
+        #[schema(required = false)]
+        to: Vec<String>,
+    },
+    /// A record on a Kafka topic, keyed by tenant.
+    Kafka {
+        /// The topic, with its whole name.
+        topic: String,
+    },
+}
+
+/// A route.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteView {
+    /// Its id.
+    id: String,
+    /// The version: for `If-Match` or `head` of the next change.
+    head: Option<Offset>,
+    /// Alerts of this account only; null: of all.
+    account: Option<String>,
+    /// Alerts of these meters only; empty: of all.
+    meters: Vec<String>,
+    /// Alerts of at least this severity.
+    #[schema(value_type = String)]
+    severity: Severity,
+    /// How it tells.
+    target: TargetBody,
+    /// Until when requests are signed with the secret before, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_secret_until: Option<String>,
+    /// The secret that webhooks are signed with; only where the route was just put.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// Whether it is used.
+    enabled: bool,
+}
+
+/// The routes that the key may see, by id.
+#[utoipa::path(
+    get, path = "/v1/routes", tag = "routes", operation_id = "list_routes",
+    params(RoutesParams),
+    responses(
+        (status = 200, body = Page<RouteView>),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(params): Params<RoutesParams>,
+) -> Result<Json<Page<RouteView>>, Problem> {
+    caller.must(Role::Admin)?;
+    let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
+    let after: Option<String> = page.after()?;
+    let items = shared.with_accounts(|accounts| {
+        let rest = accounts.routes().filter(|route| {
+            after.as_ref().is_none_or(|after| route.id > *after) && sees(&caller, route)
+        });
+        let head = |route: &Route| accounts.head_of(&ChainKey::Route(route.id.clone()));
+        let rest = rest.take(page.limit + 1);
+        rest.map(|route| RouteView::new(route, head(route)))
+            .collect()
+    });
+    Ok(Json(Page::new(items, page.limit, |item: &RouteView| {
+        Cursor::of(&item.id)
+    })))
+}
+
+/// One route.
+#[utoipa::path(
+    get, path = "/v1/routes/{id}", tag = "routes", operation_id = "get_route",
+    params(("id" = String, Path, description = "The route")),
+    responses(
+        (status = 200, body = RouteView, headers(("etag" = String, description = "For If-Match"))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Name(id): Name,
+) -> Result<Response, Problem> {
+    caller.must(Role::Admin)?;
+    let (route, head) = own(&shared, &caller, &id)?;
+    Ok(answer(RouteView::new(&route, head)))
+}
+
+/// Puts a new version of a route in force, and enables it.
+///
+/// All of it is replaced but the secret's generation. The answer of a webhook shows its secret.
+#[utoipa::path(
+    put, path = "/v1/routes/{id}", tag = "routes", operation_id = "put_route",
+    params(
+        ("id" = String, Path, description = "The route: `[a-z0-9][a-z0-9_-]*`"),
+        ("If-Match" = Option<String>, Header, description = "The etag that was seen"),
+    ),
+    request_body = RouteBody,
+    responses(
+        (status = 200, body = RouteView, headers(("etag" = String, description = "For If-Match"))),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody else was first: both versions", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Name(id): Name,
+    headers: HeaderMap,
+    Json(body): Json<RouteBody>,
+) -> Result<Response, Problem> {
+    caller.must(Role::Admin)?;
+    let expected = expected(&headers, body.head)?;
+    let known = shared.with_accounts(|accounts| accounts.route(&id).map(Arc::clone));
+    if known.as_ref().is_some_and(|known| !sees(&caller, known)) {
+        return Err(Problem::unknown("route", None));
+    }
+    let note = body.note.clone();
+    let route = body.route(&id, known.as_deref(), now());
+    if !sees(&caller, &route) {
+        return Err(Problem::new(Kind::Forbidden));
+    }
+    if let Some(settings) = &shared.notifications {
+        meterline_notify::check_target(&route.target, settings).map_err(|detail| {
+            let field = "target".to_owned();
+            Problem::invalid(vec![FieldProblem { field, detail }])
+        })?;
+    }
+    let head = change(&shared, &caller, &route, expected, &note).await?;
+    let mut view = RouteView::new(&route, Some(head));
+    view.secret = secret(&shared, &route);
+    Ok(answer(view))
+}
+
+/// Disables a route.
+#[utoipa::path(
+    delete, path = "/v1/routes/{id}", tag = "routes", operation_id = "disable_route",
+    params(
+        ("id" = String, Path, description = "The route"),
+        ("If-Match" = Option<String>, Header, description = "The etag that was seen; default any"),
+    ),
+    responses(
+        (status = 200, body = RouteView, headers(("etag" = String, description = "For If-Match"))),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn disable(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Name(id): Name,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.must(Role::Admin)?;
+    let (mut route, head) = own(&shared, &caller, &id)?;
+    let expected = expected(&headers, head)?;
+    route.enabled = false;
+    let head = change(&shared, &caller, &route, expected, "").await?;
+    Ok(answer(RouteView::new(&route, Some(head))))
+}
+
+/// Whether the caller speaks for whom the route is about.
+fn sees(caller: &Caller, route: &Route) -> bool {
+    match &route.account {
+        Some(account) => caller.tenants().holds(account),
+        None => caller.must_speak_for_all().is_ok(),
+    }
+}
+
+/// The route and its head, where it is the caller's.
+fn own(shared: &Shared, caller: &Caller, id: &str) -> Result<(Route, Option<Offset>), Problem> {
+    shared.with_accounts(|accounts| {
+        let route = accounts.route(id).filter(|route| sees(caller, route));
+        let route = route.ok_or_else(|| Problem::unknown("route", None))?;
+        let head = accounts.head_of(&ChainKey::Route(id.to_owned()));
+        Ok(((**route).clone(), head))
+    })
+}
+
+async fn change(
+    shared: &Shared,
+    caller: &Caller,
+    route: &Route,
+    expected: Expected,
+    note: &str,
+) -> Result<Offset, Problem> {
+    let value = |view: RouteView| serde_json::to_value(view).ok();
+    let change = Change {
+        decision: Decision::Route(Box::new(route.clone())),
+        expected,
+        note: caller.note(note),
+        yours: value(RouteView::new(route, None)),
+    };
+    let current = || {
+        let (known, head) = own(shared, caller, &route.id).ok()?;
+        value(RouteView::new(&known, head))
+    };
+    decide(shared, caller, change, current).await
+}
+
+/// The secret of a webhook, where the deployment's key is known here.
+fn secret(shared: &Shared, route: &Route) -> Option<String> {
+    let Target::Webhook { generation, .. } = &route.target else {
+        return None;
+    };
+    let key = &shared.notifications.as_ref()?.signing_key;
+    let secret = meterline_notify::webhook_secret(key, &route.id, *generation);
+    Some(secret.expose().to_owned())
+}
+
+fn answer(view: RouteView) -> Response {
+    let tag = view.head.map(tag);
+    let mut response = Json(view).into_response();
+    let headers = response.headers_mut();
+    if let Some(tag) = tag.and_then(|tag| tag.parse().ok()) {
+        headers.insert(header::ETAG, tag);
+    }
+    let no_store = axum::http::HeaderValue::from_static("no-store");
+    headers.insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
+impl RouteBody {
+    fn route(self, id: &str, known: Option<&Route>, now: LogTime) -> Route {
+        let mut meters = self.meters;
+        meters.sort_unstable();
+        meters.dedup();
+        let before = known.map(|known| &known.target);
+        Route {
+            id: id.to_owned(),
+            account: self.account,
+            meters,
+            severity: self.severity,
+            target: self.target.target(before, self.rotate_secret, now),
+            enabled: true,
+        }
+    }
+}
+
+impl TargetBody {
+    fn target(self, before: Option<&Target>, rotates: bool, now: LogTime) -> Target {
+        match (self, before) {
+            (
+                Self::Webhook { url },
+                Some(Target::Webhook {
+                    generation,
+                    previous_until,
+                    ..
+                }),
+            ) => Target::Webhook {
+                url,
+                generation: generation.saturating_add(u32::from(rotates)),
+                previous_until: match rotates {
+                    true => Some(LogTime(now.0.saturating_add(ROTATION_MILLIS))),
+                    false => *previous_until,
+                },
+            },
+            (Self::Webhook { url }, _) => Target::Webhook {
+                url,
+                generation: 1,
+                previous_until: None,
+            },
+            (Self::Email { to }, _) => Target::Email { to },
+            (Self::Kafka { topic }, _) => Target::Kafka { topic },
+        }
+    }
+}
+
+impl RouteView {
+    fn new(route: &Route, head: Option<Offset>) -> Self {
+        let (target, old_secret_until) = match &route.target {
+            Target::Webhook {
+                url,
+                previous_until,
+                ..
+            } => (TargetBody::Webhook { url: url.clone() }, *previous_until),
+            Target::Email { to } => (TargetBody::Email { to: to.clone() }, None),
+            Target::Kafka { topic } => (
+                TargetBody::Kafka {
+                    topic: topic.clone(),
+                },
+                None,
+            ),
+        };
+        Self {
+            id: route.id.clone(),
+            head,
+            account: route.account.clone(),
+            meters: route.meters.clone(),
+            severity: route.severity,
+            target,
+            old_secret_until: old_secret_until.map(|at| time(at.as_event_time())),
+            secret: None,
+            enabled: route.enabled,
+        }
+    }
+}
