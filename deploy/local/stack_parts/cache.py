@@ -1,4 +1,4 @@
-"""The downloads that every stack shares: Kafka's jars, the ClickHouse engine, an S3 server.
+"""The downloads that every stack shares: Kafka's jars, the ClickHouse engine, servers for tests.
 
 Refuses engine wheels whose hash is not in requirements.txt. Invariant: a folder of the
 cache is whole or absent, because it is filled under another name and then renamed,
@@ -48,6 +48,11 @@ def chdb_site():
 def moto_site():
     """The folder with the S3 server's Python packages, fetched at first use."""
     return _python_site("moto", HERE / "requirements-s3.txt", "an S3 server for tests (50 MB)", [])
+
+
+def notify_site():
+    """The folder with the mail server's Python packages and the verifier of webhooks, fetched at first use."""
+    return _python_site("notify", HERE / "requirements-notify.txt", "a mail server for tests (1 MB)", [])
 
 
 def _python_site(name, requirements, title, options):

@@ -30,6 +30,8 @@ class Stack:
         self.port_base = port_base
         self.clickhouse_port = port_base + 23
         self.s3_port = port_base + 24
+        self.smtp_port = port_base + 25
+        self.plain_smtp_port = port_base + 26
         self.http_port = port_base + 80
         self.tls_port = port_base + 98
         self.sasl_port = port_base + 99

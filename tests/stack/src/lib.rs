@@ -43,6 +43,8 @@ pub enum Service {
     Clickhouse,
     /// The S3 server.
     S3,
+    /// The mail server.
+    Smtp,
 }
 
 /// A stack, or one service of one. Dropping it stops it and deletes its state.
@@ -59,6 +61,7 @@ impl Service {
             Self::Kafka => "kafka",
             Self::Clickhouse => "clickhouse",
             Self::S3 => "s3",
+            Self::Smtp => "smtp",
         }
     }
 }
@@ -215,6 +218,18 @@ impl Stack {
         format!("http://127.0.0.1:{}", self.port_base + ports::S3)
     }
 
+    /// Port of the mail server that asks for STARTTLS and a user.
+    #[must_use]
+    pub fn smtp_port(&self) -> u16 {
+        self.port_base + ports::SMTP
+    }
+
+    /// Port of the mail server that knows no TLS.
+    #[must_use]
+    pub fn plain_smtp_port(&self) -> u16 {
+        self.port_base + ports::PLAIN_SMTP
+    }
+
     /// The authority that TLS clients must trust.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
@@ -229,7 +244,7 @@ impl Stack {
 
     fn options(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
-        if !matches!(self.parts.only, Some(Service::Kafka | Service::S3)) {
+        if !matches!(self.parts.only, Some(Service::Kafka | Service::S3 | Service::Smtp)) {
             options.push("--faults");
         }
         if self.parts.tls {

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 
 pub(crate) const CLICKHOUSE: u16 = 23;
 pub(crate) const S3: u16 = 24;
+pub(crate) const SMTP: u16 = 25;
+pub(crate) const PLAIN_SMTP: u16 = 26;
 pub(crate) const TLS: u16 = 98;
 pub(crate) const SASL: u16 = 99;
 /// The first broker, its controller, and those of the second and third.
@@ -22,7 +24,7 @@ pub(crate) fn free_port_base() -> u16 {
     let mut random = rand::rng();
     std::iter::repeat_with(|| random.random_range(HUNDREDS) * 100)
         .find(|base| {
-            let mut ports = [CLICKHOUSE, S3, TLS, SASL].into_iter().chain(KAFKA);
+            let mut ports = [CLICKHOUSE, S3, SMTP, PLAIN_SMTP, TLS, SASL].into_iter().chain(KAFKA);
             ports.all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
         })
         .expect("the search only ends with a base")
