@@ -225,12 +225,19 @@ impl Ledger {
         self.backlog.leave(&item.place);
         self.backlog.enter(&to);
         let from = std::mem::replace(&mut item.place, to.clone());
-        if let Place::Waiting { key, due } = from {
-            self.queues.queue(&key).waiting.remove(&(due, appended, id));
-            self.schedule(&key, LogTime(i64::MIN));
-        }
+        let left = match from {
+            Place::Waiting { key, due } => {
+                self.queues.queue(&key).waiting.remove(&(due, appended, id));
+                Some(key)
+            }
+            _ => None,
+        };
         if let Place::Waiting { key, due } = to {
             self.queues.queue(&key).waiting.insert((due, appended, id));
+        }
+        // Last: a queue that stands empty for a moment only is not forgotten.
+        if let Some(key) = left {
+            self.schedule(&key, LogTime(i64::MIN));
         }
     }
 
