@@ -7,20 +7,24 @@ use crate::stop::Stop;
 use anyhow::Context as _;
 use meterline_checkpoint::Store;
 use meterline_clickhouse::ClickHouse;
-use meterline_control::{Author, ControlLog};
+use meterline_control::{AccountLog, AccountsOptions, Author, ControlLog, Snapshots};
 use meterline_core::catalog::Catalog;
 use meterline_core::time::EventTime;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 
+mod account;
 mod catalog;
 mod checkpoint;
 mod config;
 mod dead_letters;
 mod init;
+mod key;
+mod limits;
 mod produce;
 mod resolve;
+mod route;
 mod run;
 mod simulate;
 mod status;
@@ -59,6 +63,10 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, session),
         Command::Catalog(command) => catalog::run(&command, session),
+        Command::Account(command) => account::run(&command, session),
+        Command::Key(command) => key::run(&command, session),
+        Command::Route(command) => route::run(&command, session),
+        Command::Limits(command) => limits::run(&command, session),
         Command::Run(args) => run::run(&args, session),
         Command::Produce(args) => produce::run(&args, session.settings, clock(), &session.stop()?),
         Command::Simulate(args) => {
@@ -94,6 +102,24 @@ impl Session<'_> {
 
     fn control(&self) -> Result<ControlLog, Failure> {
         Ok(ControlLog::connect(&self.settings.kafka)?)
+    }
+
+    /// The control log with accounts; begins at a snapshot where the limits stage has written one.
+    fn accounts(&self) -> Result<AccountLog, Failure> {
+        let store = self.settings.checkpoint.as_ref().map(Store::open);
+        let snapshots = store.transpose()?.map(|store| Snapshots {
+            store,
+            runtime: self.runtime.handle().clone(),
+            every: None,
+        });
+        let options = AccountsOptions {
+            snapshots,
+            feed: None,
+        };
+        Ok(ControlLog::connect_with_accounts(
+            &self.settings.kafka,
+            options,
+        )?)
     }
 
     fn author(&self, actor: Option<&str>, note: &str) -> Author {

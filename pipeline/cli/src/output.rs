@@ -47,6 +47,15 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The rows as objects by column, for a larger JSON document.
+    pub(crate) fn objects(&self) -> Value {
+        let object = |row: &Vec<Value>| {
+            let names = self.columns.iter().map(|column| (*column).to_owned());
+            Value::Object(names.zip(row.iter().cloned()).collect())
+        };
+        self.rows.iter().map(object).collect()
+    }
+
     /// The table in that form, ending in a line feed.
     pub(crate) fn render(&self, output: Output) -> Result<String> {
         match output {

@@ -34,7 +34,7 @@ fn check_in(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32, pa
 
 #[test]
 fn commands_that_are_not_built_are_refused_by_name() {
-    for command in ["account", "event void", "limits list", "stripe setup"] {
+    for command in ["event void", "stripe setup"] {
         let name = command.split(' ').next().expect("a name");
         check(
             command,
@@ -80,6 +80,112 @@ fn wrong_usage_exits_with_2() {
         ),
     ] {
         check(line, &[], 2, part);
+    }
+}
+
+#[test]
+fn accounts_keys_routes_and_limits_refuse_wrong_arguments() {
+    for (line, part) in [
+        ("account", "Usage: meterline account"),
+        ("account set", "<ID>"),
+        ("account set acme", "nothing to set"),
+        ("account set acme --plan free --at tomorrow", "is no time"),
+        (
+            "account set acme --file a.yaml --plan x",
+            "cannot be used with",
+        ),
+        (
+            "account set acme --plan x --head y",
+            "neither a control offset nor `none`",
+        ),
+        (
+            "account set acme --status gone",
+            "possible values: active, suspended, closed",
+        ),
+        (
+            "account set acme --no-contacts --contact a@b.c",
+            "cannot be used with",
+        ),
+        ("account list --limit 0", "0 is not in 1..=1000000"),
+        (
+            "account import accounts.txt",
+            "the name tells the form: .csv, .ndjson",
+        ),
+        ("key create --name x --tenant a", "--role <ROLES>"),
+        ("key create --name x --role read", "--tenant <TENANT>"),
+        (
+            "key create --name x --role read --tenant a --all-tenants",
+            "cannot be used with",
+        ),
+        (
+            "key create --name x --role root --all-tenants",
+            "possible values: ingest, read",
+        ),
+        ("key rotate x --keep-old 24", "is no duration"),
+        (
+            "route set r --webhook https://x --kafka t",
+            "cannot be used with",
+        ),
+        (
+            "route set r --severity loud",
+            "possible values: info, medium",
+        ),
+        ("limits explain acme", "<METER>"),
+        (
+            "limits explain acme calls --wanted=-1",
+            "`-1` is below zero",
+        ),
+        (
+            "limits explain acme calls --wanted=x",
+            "is not a decimal number",
+        ),
+        ("limits list --output parquet", "needs --output-file"),
+        ("limits notifications list", "say which"),
+        (
+            "limits notifications list --notification 12",
+            "32 hexadecimal digits",
+        ),
+        ("limits notifications replay", "<ID|--parked>"),
+    ] {
+        check(line, &[], 2, part);
+    }
+    check(
+        "account import accounts.csv",
+        &[],
+        1,
+        "error: failed to read accounts.csv\n  caused by: No such file",
+    );
+    check(
+        "account set acme --file none.yaml",
+        &[],
+        1,
+        "error: failed to read none.yaml\n  caused by: No such file",
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bad.yaml"), "plan: free\nplan: pro\n").expect("written");
+    check_in(
+        folder.path(),
+        "account set acme --file bad.yaml",
+        &[],
+        1,
+        "bad.yaml:2: ",
+    );
+}
+
+#[test]
+fn a_token_in_the_place_of_an_id_is_not_repeated() {
+    for command in ["key revoke", "key rotate"] {
+        let output = meterline_in(
+            tempfile::tempdir().expect("a folder").path(),
+            &format!("{command} mlk_abcdefghijkl_secret"),
+            &[],
+        );
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(
+            err.contains("not its token") && !err.contains("secret"),
+            "{err}"
+        );
     }
 }
 

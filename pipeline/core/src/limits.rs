@@ -12,6 +12,7 @@ pub mod engine;
 pub mod exact;
 pub mod health;
 pub mod measure;
+pub mod source;
 pub mod terms;
 pub mod usage;
 
@@ -21,6 +22,7 @@ pub use engine::{Engine, Judgement};
 pub use exact::Exact;
 pub use health::{fires, health, thresholds};
 pub use measure::Measure;
+pub use source::TermsSource;
 pub use usage::Usage;
 
 use crate::alert::{AlertKey, AlertState};

@@ -50,7 +50,7 @@ fn with_kind(bytes: &[u8], kind: &[u8; 7]) -> Vec<u8> {
 
 #[test]
 fn an_unknown_kind_halts() {
-    check_halts(|bytes| Some(with_kind(bytes, b"account")), "unknown_kind");
+    check_halts(|bytes| Some(with_kind(bytes, b"payment")), "unknown_kind");
 }
 
 #[test]
