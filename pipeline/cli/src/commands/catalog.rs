@@ -12,6 +12,7 @@ use meterline_schemas::catalog_yaml;
 use serde_json::json;
 use std::path::Path;
 
+mod plans;
 mod schema;
 
 /// A catalog and the text it was read from.
@@ -156,11 +157,16 @@ fn show(args: &ShowArgs, session: &Session<'_>) -> Result<(), Failure> {
         Output::Json => {
             serde_json::to_string_pretty(catalog).context("failed to write JSON")? + "\n"
         }
-        Output::Table => format!(
-            "{}\n{}",
-            heading(&view, decision),
-            meters(catalog).render(Output::Table)?
-        ),
+        Output::Table => {
+            let meters = meters(catalog).render(Output::Table)?;
+            let plans = plans::table(catalog);
+            let plans = if plans.is_empty() {
+                String::new()
+            } else {
+                format!("\n{}", plans.render(Output::Table)?)
+            };
+            format!("{}\n{meters}{plans}", heading(&view, decision))
+        }
         form @ (Output::Csv | Output::Parquet) => meters(catalog).render(form)?,
     };
     Ok(print(&text)?)

@@ -17,6 +17,7 @@ mod explain;
 mod facts;
 mod list;
 mod notifications;
+mod part;
 mod show;
 mod tenant;
 

@@ -95,7 +95,7 @@ fn changed(args: &SetArgs, known: Option<Route>) -> Result<Route, String> {
         meters,
         severity: args.severity.map_or(known.severity, Into::into),
         target: target.ok_or("a new route needs --webhook, --email, --contacts or --kafka")?,
-        enabled: args.enabled.unwrap_or(true),
+        enabled: args.enabled.unwrap_or(known.enabled),
     })
 }
 

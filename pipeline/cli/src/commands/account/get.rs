@@ -9,6 +9,7 @@ use crate::commands::Session;
 use crate::failure::Failure;
 use crate::output::{Table, print, short_time};
 use anyhow::Context as _;
+use meterline_core::account::RunningPeriod;
 use meterline_core::accounts::{Account, Version};
 use meterline_core::catalog::Catalog;
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ fn shown(id: &str, account: &Account, catalog: &Catalog) -> Result<String, Failu
         version.actor,
     );
     if !terms.overrides.is_empty() {
-        let mut table = Table::new(&["meter", "differs", "from_the_plan"]);
+        let mut table = Table::new(&["override", "field", "value"]);
         for (meter, overrides) in &terms.overrides {
             for (name, value) in override_fields(overrides, Units::of(catalog, meter)) {
                 table.push(vec![json!(meter), json!(name), json!(value)]);
@@ -90,8 +91,12 @@ fn shown(id: &str, account: &Account, catalog: &Catalog) -> Result<String, Failu
     let mut before = version;
     for pending in account.pending(version.effective.max(now)) {
         let differ = changes(Some(&before.terms), &pending.terms, catalog).join(", ");
+        let running = match pending.running {
+            RunningPeriod::Keep => "keeps the running period",
+            RunningPeriod::Restart => "restarts the running period",
+        };
         text.push_str(&format!(
-            "\nfrom {} (control offset {}, by {}): {differ}\n",
+            "\nfrom {} (control offset {}, by {}), {running}: {differ}\n",
             short_time(pending.effective),
             pending.offset,
             pending.actor,

@@ -267,7 +267,10 @@ fn of_json(text: &str, catalog: &Catalog) -> Result<Vec<Line>, Failure> {
     let lines = lines.filter(|(_, text)| !text.trim().is_empty());
     let read = lines.map(|(number, text)| match serde_json::from_str(text) {
         Ok(value) => read(number, value),
-        Err(error) => line(number, Err(format!("is no JSON: {error}"))),
+        Err(error) => line(
+            number,
+            Err(format!("is no JSON at column {}", error.column())),
+        ),
     });
     Ok(read.collect())
 }

@@ -39,7 +39,8 @@ pub(crate) fn parse_override(
     let (meter, fields) = text.split_once(':').ok_or_else(|| {
         format!("`{text}` is no override: write METER:limit=5GB,cap=soft, for example")
     })?;
-    let units = Units::of(catalog, meter);
+    let unknown = |reason| format!("overrides.{meter}: {reason}");
+    let units = Units::known(catalog, meter).map_err(unknown)?;
     let mut parsed = Override::default();
     for field in fields.split(',') {
         let (name, value) = field
@@ -166,7 +167,8 @@ fn read_overrides(value: &Value, catalog: &Catalog) -> Result<BTreeMap<String, O
         let Value::Object(fields) = value else {
             return Err(format!("{path}: is no map of fields"));
         };
-        let units = Units::of(catalog, meter);
+        let unknown = |reason| format!("{path}: {reason}");
+        let units = Units::known(catalog, meter).map_err(unknown)?;
         let mut form = Map::new();
         for (name, value) in fields {
             let value = read_field(name, value, units);

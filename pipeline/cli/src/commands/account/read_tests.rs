@@ -45,9 +45,12 @@ fn overrides_on_the_command_line() {
         "M:cap=soft,grace=7d/120%",
         Ok(r#"{"cap":"soft","grace":{"seconds":604800,"percent":"120"}}"#),
     );
-    check("unknown:limit=5", Ok(r#"{"limit":{"at":"5"}}"#));
     for (text, part) in [
         ("M", "is no override"),
+        (
+            "unknown:limit=5",
+            "overrides.unknown: is no meter of the catalog",
+        ),
         ("M:limit", "is not FIELD=VALUE"),
         ("M:limit=5", "overrides.M.limit: `5` has no unit"),
         ("M:limits=5GB", "did you mean `limit`?"),
@@ -110,31 +113,37 @@ fn what_is_wrong_in_a_file_is_named_by_its_path() {
         (r#"{"plan": "free"}"#, true, "start: is missing"),
         (r#"{"overrides": []}"#, false, "overrides: is no map"),
         (
-            r#"{"overrides": {"a": {"limit": 1.5}}}"#,
+            r#"{"overrides": {"M": {"limit": 1.5}}}"#,
             false,
-            "overrides.a.limit: 1.5 is neither",
+            "overrides.M.limit: 1.5 is neither",
         ),
         (
-            r#"{"overrides": {"a": {"limits": 1}}}"#,
+            r#"{"overrides": {"M": {"limits": 1}}}"#,
             false,
-            "overrides.a: unknown field `limits`",
+            "overrides.M: unknown field `limits`",
         ),
         (
-            r#"{"overrides": {"a": {"included": "x"}}}"#,
+            r#"{"overrides": {"M": {"included": "x"}}}"#,
             false,
-            "overrides.a.included: `x`",
+            "overrides.M.included: `x`",
         ),
     ] {
-        let reason = read_object(&object(text), &catalog(), whole).expect_err(text);
-        assert!(reason.contains(part), "{text}: {reason}");
+        let catalog = catalog();
+        let meter = &catalog.meters[0].name;
+        let text = text.replace("\"M\"", &format!("\"{meter}\""));
+        let reason = read_object(&object(&text), &catalog, whole).expect_err(&text);
+        let part = part.replace(".M", &format!(".{meter}"));
+        assert!(reason.contains(&part), "{text}: {reason}");
     }
 }
 
 #[test]
 fn an_empty_cell_says_nothing() {
     let header = ["id", "plan", "contacts", "overrides", "name"].map(str::to_owned);
-    let cells = csv::StringRecord::from(vec!["acme", "", "a@b.c d@e.f", "x:limit=5", ""]);
-    let (id, patch) = read_row(&header, &cells, &catalog()).expect("read");
+    let catalog = catalog();
+    let overrides = &format!("{}:limit=5GB", catalog.meters[0].name);
+    let cells = csv::StringRecord::from(vec!["acme", "", "a@b.c d@e.f", overrides, ""]);
+    let (id, patch) = read_row(&header, &cells, &catalog).expect("read");
     assert_eq!(id.as_deref(), Some("acme"));
     assert_eq!((patch.plan, patch.name), (None, None));
     assert_eq!(patch.contacts.expect("given"), ["a@b.c", "d@e.f"]);

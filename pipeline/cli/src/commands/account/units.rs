@@ -5,7 +5,8 @@
 //! what `--output json` writes.
 
 use meterline_core::catalog::Catalog;
-use meterline_core::quantity::{ONE, Quantity};
+use meterline_core::nearest::hint;
+use meterline_core::quantity::Quantity;
 
 /// The units of one meter or derived quantity.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,20 @@ impl<'a> Units<'a> {
             base: base.map_or("", String::as_str),
             plan: plan.map(|unit| (unit.name.as_str(), unit.ratio)),
         }
+    }
+
+    /// Those of a meter or derived quantity that the catalog knows.
+    ///
+    /// # Errors
+    /// The nearest known name.
+    pub(crate) fn known(catalog: &'a Catalog, name: &str) -> Result<Self, String> {
+        let meters = catalog.meters.iter().map(|meter| meter.name.as_str());
+        let derived = catalog.plans.derived.iter();
+        let known = meters.chain(derived.map(|derived| derived.name.as_str()));
+        if known.clone().any(|known| known == name) {
+            return Ok(Self::of(catalog, name));
+        }
+        Err(format!("is no meter of the catalog: {}", hint(name, known)))
     }
 
     /// Name of the base unit.
@@ -66,7 +81,7 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// The quantity with its unit: that of plans where it is exact in it.
+    /// The quantity with its unit: that of plans where it has at most three decimals in it.
     pub(crate) fn show(&self, quantity: Quantity) -> String {
         let in_plans = self.plan.and_then(|(name, ratio)| {
             let shown = divide(quantity, ratio)?;
@@ -85,17 +100,19 @@ pub(crate) enum Bare {
     Refused,
 }
 
-/// The exact quotient; `None` where it has more than nine decimals, or too many digits.
+/// The exact quotient; `None` where it has more than three decimals, which read worse than base
+/// units, or too many digits.
 fn divide(quantity: Quantity, ratio: Quantity) -> Option<Quantity> {
-    let raw = quantity.raw().checked_mul(ONE)?;
+    let thousandths = quantity.raw().checked_mul(1_000)?;
     let ratio = ratio.raw();
-    let is_exact = ratio > 0 && raw % ratio == 0;
-    is_exact.then(|| Quantity::from_raw(raw / ratio).ok())?
+    let is_short = ratio > 0 && thousandths % ratio == 0;
+    is_short.then(|| Quantity::from_unscaled(thousandths / ratio, 3).ok())?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meterline_core::quantity::ONE;
 
     const GIGABYTE: i128 = 1_000_000_000;
 
@@ -142,6 +159,10 @@ mod tests {
     fn quantities_are_shown_in_the_unit_of_plans_where_that_is_exact() {
         let show = |raw: i128| storage().show(Quantity::from_raw(raw * ONE).expect("in range"));
         assert_eq!(show(2 * GIGABYTE + GIGABYTE / 2), "2.5 GB");
+        assert_eq!(
+            (show(GIGABYTE / 1_000), show(1)),
+            ("0.001 GB".to_owned(), "1 byte".to_owned())
+        );
         let minutes = Units {
             base: "second",
             plan: Some(("minute", Quantity::from_raw(60 * ONE).expect("in range"))),

@@ -6,6 +6,7 @@
 //! computed here anew, so that a standing that is behind shows.
 
 use super::facts::{Facts, value};
+use super::part::{Part, as_json, as_text};
 use super::tenant::StoredTenant;
 use super::{open, percentage};
 use crate::args::Output;
@@ -14,7 +15,7 @@ use crate::commands::Session;
 use crate::commands::account::{cap_name, now, override_fields, units::Units};
 use crate::failure::Failure;
 use crate::output::{Table, length, print, short_time};
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use meterline_core::accounts::Account;
 use meterline_core::catalog::Catalog;
 use meterline_core::catalog::plans::{PeriodZone, Reset, Terms};
@@ -24,15 +25,7 @@ use meterline_core::nearest::hint;
 use meterline_core::period::Period;
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::time::LogTime;
-use serde_json::{Map, Value, json};
-
-/// A titled part of an explanation.
-enum Part {
-    /// Names and what is said of them.
-    Facts(Vec<(&'static str, Value)>),
-    /// Rows.
-    Rows(Table),
-}
+use serde_json::{Value, json};
 
 /// What an explanation is about.
 struct Subject<'a> {
@@ -74,7 +67,8 @@ pub(super) fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<(), Failu
     if account.is_none() && facts.standings.is_empty() && facts.hours.is_empty() {
         let near = accounts.nearest_account(&args.tenant);
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        return Err(anyhow!("nothing is known of tenant `{}`{hint}", args.tenant).into());
+        let tenant = &args.tenant;
+        return Err(anyhow!("tenant `{tenant}` has no account and no standing{hint}").into());
     }
     let parts = subject.parts(&facts, args);
     let text = match args.output {
@@ -107,57 +101,13 @@ fn check_meter(meter: &str, catalog: &Catalog) -> Result<(), Failure> {
     .into())
 }
 
-fn as_text(parts: &[(&'static str, Part)]) -> Result<String, Failure> {
-    let mut text = String::new();
-    for (title, part) in parts {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&format!("{title}\n"));
-        match part {
-            Part::Facts(facts) => {
-                for (name, value) in facts {
-                    let value = match value {
-                        Value::Null => "-".to_owned(),
-                        Value::String(value) => value.clone(),
-                        other => other.to_string(),
-                    };
-                    text.push_str(&format!("  {:<15} {value}\n", name.replace('_', " ")));
-                }
-            }
-            Part::Rows(table) if table.is_empty() => text.push_str("  none\n"),
-            Part::Rows(table) => {
-                for line in table.render(Output::Table)?.lines() {
-                    text.push_str(&format!("  {line}\n"));
-                }
-            }
-        }
-    }
-    Ok(text)
-}
-
-fn as_json(parts: &[(&'static str, Part)]) -> Result<String, Failure> {
-    let part = |part: &Part| match part {
-        Part::Facts(facts) => {
-            let facts = facts.iter();
-            let facts = facts.map(|(name, value)| ((*name).to_owned(), value.clone()));
-            Value::Object(facts.collect())
-        }
-        Part::Rows(table) => table.objects(),
-    };
-    let parts = parts.iter();
-    let all: Map<String, Value> = parts
-        .map(|(title, of)| (title.replace(' ', "_"), part(of)))
-        .collect();
-    Ok(serde_json::to_string_pretty(&all).context("failed to write JSON")? + "\n")
-}
-
 impl Subject<'_> {
     fn parts(&self, facts: &Facts, args: &ExplainArgs) -> Vec<(&'static str, Part)> {
         vec![
             ("subject", Part::Facts(self.subject())),
             ("plan row", Part::Facts(self.plan_row())),
             ("override", Part::Facts(self.overrides())),
+            ("terms", Part::Facts(self.in_effect())),
             ("period", Part::Facts(self.period())),
             ("buckets", Part::Rows(self.buckets(facts))),
             ("use", Part::Facts(self.used(facts))),
@@ -236,6 +186,14 @@ impl Subject<'_> {
         };
         let fields = override_fields(overrides, self.units).into_iter();
         fields.map(|(name, value)| (name, json!(value))).collect()
+    }
+
+    /// The plan's row with the override.
+    fn in_effect(&self) -> Vec<(&'static str, Value)> {
+        match &self.limit {
+            Some((terms, _)) => self.terms(terms),
+            None => vec![("says", json!("nothing: it is not limited"))],
+        }
     }
 
     fn period(&self) -> Vec<(&'static str, Value)> {

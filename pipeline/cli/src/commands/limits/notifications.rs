@@ -154,7 +154,7 @@ fn replay(args: &ReplayArgs, session: &Session<'_>) -> Result<(), Failure> {
     let requests: Vec<Delivery> = requests.collect();
     publish(&requests, session)?;
     Ok(print(&format!(
-        "{} deliveries are asked for again; `limits notifications list` shows what becomes of them\n",
+        "asked for again: {}; `limits notifications list --notification ID` shows what becomes of it\n",
         grouped(u64::try_from(requests.len()).unwrap_or(u64::MAX))
     ))?)
 }

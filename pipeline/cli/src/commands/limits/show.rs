@@ -33,7 +33,8 @@ pub(super) fn run(args: &ShowArgs, session: &Session<'_>) -> Result<(), Failure>
     if account.is_none() && standings.is_empty() {
         let near = accounts.nearest_account(&args.tenant);
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        return Err(anyhow!("nothing is known of tenant `{}`{hint}", args.tenant).into());
+        let tenant = &args.tenant;
+        return Err(anyhow!("tenant `{tenant}` has no account and no standing{hint}").into());
     }
     let source = TermsSource::new(&catalog.plans, account, now());
     let worst = standings.iter().map(|standing| standing.health).max();
