@@ -63,6 +63,12 @@ impl Ages {
         known.get(&partition).map(|(_, at)| since(*at, now))
     }
 
+    /// As if nothing had ever been said.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.known.write().expect("whole").clear();
+    }
+
     /// Age per partition of usage.
     pub(crate) fn all(&self, now: LogTime) -> Vec<(LogPartition, Duration)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -136,3 +136,6 @@ async fn no_route() -> Problem {
 async fn no_method() -> Problem {
     Problem::new(Kind::MethodNotAllowed)
 }
+
+#[cfg(test)]
+mod tests;

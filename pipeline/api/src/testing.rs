@@ -1,14 +1,34 @@
-//! What the unit tests share: a small catalog, keys, events.
+//! What the unit tests share: a small catalog, keys, events, and an API over a view in memory.
 
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::state::{Parts, Shared, Source, now};
 use aws_lc_rs::digest::{SHA256, digest};
-use meterline_core::account::{ApiKey, Role, TenantScope};
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use meterline_clickhouse::ClickHouse;
+use meterline_core::account::{
+    AccountChange, AccountStatus, AccountTerms, ApiKey, Role, RunningPeriod, TenantScope,
+};
+use meterline_core::accounts::Accounts;
+use meterline_core::alert::Judged;
+use meterline_core::catalog::plans::{Cap, Grace, PeriodZone, Plan, Reset, Terms};
 use meterline_core::catalog::{
     Aggregation, Bounds, Catalog, CompiledCatalog, Meter, NEWEST_FOLD, Plans,
 };
+use meterline_core::control::{Adoption, CatalogContent, ControlRecord, Decision, View};
+use meterline_core::period::{PeriodRule, Zone};
+use meterline_core::position::{LogPartition, Stamp, TopicId};
 use meterline_core::quantity::Quantity;
+use meterline_core::standing::{Standing, StandingProgress};
 use meterline_core::time::LogTime;
+use meterline_kafka::Producer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
+use tower::ServiceExt;
 
 /// Secret of the keys of tests.
 pub(crate) const SECRET: &str = "s3cret";
@@ -63,7 +83,42 @@ pub(crate) fn catalog() -> Catalog {
             negative: false,
             max_dimensions: Meter::MAX_DIMENSIONS,
         }],
-        plans: Plans::default(),
+        plans: plans(),
+    }
+}
+
+/// A whole number.
+pub(crate) fn number(n: i128) -> Quantity {
+    Quantity::from_unscaled(n, 0).expect("small numbers fit")
+}
+
+/// `free`: 100 calls a month, hard. `team`: 100 calls a month, soft with grace, no price.
+fn plans() -> Plans {
+    let plan = |name: &str, cap: Cap, grace: Option<Grace>| Plan {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        base: None,
+        meters: [(
+            "calls".to_owned(),
+            Terms {
+                included: Some(number(10)),
+                limit: Some(number(100)),
+                cap,
+                grace,
+                thresholds: Vec::new(),
+                reset: Reset::Month,
+                zone: PeriodZone::Utc,
+                price: None,
+            },
+        )]
+        .into(),
+    };
+    Plans {
+        plans: vec![
+            plan("free", Cap::Hard, None),
+            plan("team", Cap::Soft, Some(Grace::default())),
+        ],
+        ..Plans::default()
     }
 }
 
@@ -78,4 +133,205 @@ pub(crate) fn event_json(id: &str, kind: &str, tenant: &str) -> String {
         "{{{id}\"specversion\":\"1.0\",\"source\":\"//test\",\"type\":\"{kind}\",\
          \"subject\":\"{tenant}\",\"time\":\"2026-11-21T11:59:00Z\",\"data\":{{\"quantity\":1}}}}"
     )
+}
+
+/// An API over a view in memory, at the moment of the wall clock. Nothing answers behind it.
+///
+/// Keys: `admin0000000` may do everything, `reader000000` may read acme, `checker00000` may check
+/// acme and beta, `ingester0000` may publish for acme. Accounts: acme on `free`, beta on `team`,
+/// gone (closed) and other on `free`. Catalog in force, one partition, progress of now.
+pub(crate) struct Fixture {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Fixture {
+    pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let kafka = meterline_kafka::Settings {
+            brokers: "127.0.0.1:1".to_owned(),
+            properties: BTreeMap::new(),
+            topic_prefix: String::new(),
+        };
+        let clickhouse = meterline_clickhouse::Settings::new("http://127.0.0.1:1");
+        let (metrics, _) = Metrics::new();
+        let shared = Shared::new(Parts {
+            settings,
+            metrics,
+            health: Arc::new(Health::new(String::new(), Instant::now())),
+            source: Source::Fixed {
+                accounts: Box::new(accounts()),
+                view: Arc::new(view()),
+            },
+            producer: Producer::connect(&kafka).expect("a client"),
+            clickhouse: ClickHouse::connect(clickhouse).expect("a client"),
+            topics: kafka.topics(),
+            notifications: None,
+        });
+        shared.catch_up();
+        let fixture = Self {
+            shared: Arc::new(shared),
+        };
+        fixture.progress(now());
+        fixture
+    }
+
+    /// Everything before this moment is in the view.
+    pub(crate) fn progress(&self, log_time: LogTime) {
+        self.shared.ages.take(&StandingProgress {
+            log_partition: partition(),
+            to: Stamp {
+                epoch: 0,
+                offset: log_time.0.unsigned_abs(),
+            },
+            log_time,
+            control: 9,
+            standing_position: None,
+        });
+    }
+
+    /// A tenant's calls of the running month.
+    pub(crate) fn used(&self, tenant: &str, calls: i128) {
+        let rule = PeriodRule::new(Reset::Month, Zone::utc(), 1);
+        let period = rule.period_at(now().as_event_time());
+        let offset = calls.unsigned_abs().try_into().expect("small");
+        self.shared.standings.take(&Standing {
+            tenant: tenant.to_owned(),
+            meter: "calls".to_owned(),
+            period_start: period.start,
+            period_end: period.end,
+            used: number(calls),
+            included: Some(number(10)),
+            limit: Some(number(100)),
+            cap: Cap::Hard,
+            health: meterline_core::standing::Health::Warning,
+            crossed_at: None,
+            plan: "free".to_owned(),
+            judged: Judged {
+                usage: vec![(partition(), Stamp { epoch: 0, offset })],
+                catalog: 0,
+                account: None,
+            },
+        });
+    }
+
+    /// Sends one request and reads the whole answer.
+    pub(crate) async fn send(&self, request: Request<Body>) -> (Response<()>, String) {
+        let router = crate::routes::router(Arc::clone(&self.shared));
+        let response = router.oneshot(request).await.expect("never fails");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("whole").to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        (Response::from_parts(parts, ()), text)
+    }
+
+    /// Sends a request with a key and a JSON body, and reads the JSON answer.
+    pub(crate) async fn ask(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (StatusCode, serde_json::Value) {
+        let request = request(key, method, path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        let (response, text) = self.send(request).await;
+        let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
+        (response.status(), value)
+    }
+}
+
+/// A request with a key's token.
+pub(crate) fn request(key: &str, method: &str, path: &str) -> axum::http::request::Builder {
+    let token = format!("Bearer mlk_{key}_{SECRET}");
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", token)
+}
+
+fn partition() -> LogPartition {
+    LogPartition {
+        topic_id: TopicId(7),
+        partition: 0,
+    }
+}
+
+fn record(decision: Decision) -> ControlRecord {
+    ControlRecord {
+        write_id: 1,
+        actor: "test".to_owned(),
+        note: String::new(),
+        head: None,
+        decision,
+    }
+}
+
+fn view() -> View {
+    let mut view = View::default();
+    let content = CatalogContent {
+        catalog: catalog(),
+        source: String::new(),
+    };
+    let adoption = Adoption {
+        topic: "usage.events".to_owned(),
+        log_partition: partition(),
+        partitions: 1,
+        first_offset: 0,
+        catalog_version: 1,
+    };
+    let decisions = [Decision::Catalog(content), Decision::Adoption(adoption)];
+    for (offset, decision) in (0..).zip(decisions) {
+        let applied = view.apply(offset, 0, LogTime(0), Ok(record(decision)));
+        applied.expect("applies");
+    }
+    view
+}
+
+fn accounts() -> Accounts {
+    let key = |id: &str, roles: &[Role], tenants: &[&str]| {
+        let mut key = api_key(id);
+        key.roles = roles.to_vec();
+        if !tenants.is_empty() {
+            let tenants = tenants.iter().map(|tenant| (*tenant).to_owned());
+            key.tenants = TenantScope::These(tenants.collect());
+        }
+        Decision::ApiKey(Box::new(key))
+    };
+    let account = |id: &str, plan: &str, status| {
+        Decision::Account(Box::new(AccountChange {
+            account: id.to_owned(),
+            effective: None,
+            running: RunningPeriod::Keep,
+            origin: String::new(),
+            terms: AccountTerms {
+                name: String::new(),
+                plan: plan.to_owned(),
+                status,
+                start: "2026-01-01".to_owned(),
+                time_zone: "UTC".to_owned(),
+                overrides: BTreeMap::new(),
+                contacts: Vec::new(),
+            },
+        }))
+    };
+    let active = AccountStatus::Active;
+    let decisions = [
+        key("admin0000000", &[Role::Admin], &[]),
+        key("reader000000", &[Role::Read], &["acme"]),
+        key("checker00000", &[Role::Check], &["acme", "beta"]),
+        key("ingester0000", &[Role::Ingest], &["acme"]),
+        account("acme", "free", active),
+        account("beta", "team", active),
+        account("gone", "free", AccountStatus::Closed),
+        account("other", "free", active),
+    ];
+    let mut accounts = Accounts::default();
+    for (offset, decision) in (0..).zip(decisions) {
+        let applied = accounts.apply(offset, LogTime(0), &record(decision));
+        applied.expect("applies");
+    }
+    accounts
 }
