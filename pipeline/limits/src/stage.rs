@@ -208,7 +208,12 @@ impl Limits {
         pause: Duration,
         stop: &AtomicBool,
     ) -> Result<(), Stopped> {
-        tracing::warn!(stage = "limits", need, error = why, "waiting");
+        tracing::warn!(
+            stage = "limits",
+            need,
+            error = why,
+            "waiting before the first judgement"
+        );
         self.metrics.failed(need);
         let until = Instant::now() + pause;
         while Instant::now() < until {

@@ -1,7 +1,9 @@
 //! A deployment of its own for a test: topics, tables, a catalog, and the stage in this process.
 
 use meterline_clickhouse::{ClickHouse, Secret};
-use meterline_control::{Author, CatalogApplied, ControlLog, InitSpec, init_topics, propose};
+use meterline_control::{
+    AccountLog, AccountsOptions, Author, CatalogApplied, ControlLog, InitSpec, init_topics,
+};
 use meterline_core::account::{AccountChange, AccountStatus, AccountTerms, RunningPeriod};
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
 use meterline_core::catalog::plans::{
@@ -9,7 +11,7 @@ use meterline_core::catalog::plans::{
 };
 use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter, NEWEST_FOLD};
 use meterline_core::chain::Ruling;
-use meterline_core::control::{ChainKey, Decision};
+use meterline_core::control::Decision;
 use meterline_core::counters::Counters;
 use meterline_core::hash::partition_of;
 use meterline_core::limits::Alerts;
@@ -45,7 +47,7 @@ pub(crate) struct Site {
     pub(crate) kafka: Settings,
     pub(crate) database: meterline_clickhouse::Settings,
     pub(crate) clickhouse: ClickHouse,
-    pub(crate) log: ControlLog,
+    log: AccountLog,
     producer: Producer,
     usage: TopicId,
     /// The next offset of each partition of usage.
@@ -186,8 +188,11 @@ impl Site {
             author: author(),
         };
         init_topics(&kafka, &spec, TIMEOUT).expect("topics");
-        let log = ControlLog::connect(&kafka).expect("a client");
-        let applied = log.apply_catalog(catalog(), "", &author(), TIMEOUT);
+        let log = ControlLog::connect_with_accounts(&kafka, AccountsOptions::default());
+        let log = log.expect("a client");
+        let applied = log
+            .control()
+            .apply_catalog(catalog(), "", &author(), TIMEOUT);
         assert!(matches!(applied, Ok(CatalogApplied::New(_))), "{applied:?}");
         let admin = Admin::connect(&kafka).expect("a client");
         let usage = admin.describe_topic(&kafka.topics().usage_events(), TIMEOUT);
@@ -336,7 +341,6 @@ impl Site {
 
     /// Gives an account a plan.
     pub(crate) fn account(&self, tenant: &str, plan: &str) {
-        let view = self.log.read_to_end(TIMEOUT).expect("the log's end");
         let decision = Decision::Account(Box::new(AccountChange {
             account: tenant.to_owned(),
             effective: None,
@@ -352,9 +356,9 @@ impl Site {
                 contacts: Vec::new(),
             },
         }));
-        assert_eq!(view.head_of(&ChainKey::of(&decision)), None);
-        let record = propose(&view, decision, &author());
-        self.log.decide(&record, TIMEOUT).expect("in force");
+        let record = self.log.propose(decision, &author());
+        let decided = self.log.control().decide(&record, TIMEOUT);
+        decided.expect("in force");
     }
 
     /// The transitions in force, as `threshold state episode`, by tenant; and how many were not.

@@ -161,7 +161,9 @@ fn sample_name(name: &str, told: &Told) -> String {
 fn the_written_list_is_what_a_worker_of_all_stages_serves() {
     let (metrics, board) = busy();
     let relays = ["archive", "rekey"].map(meterline_relay::metrics_seen);
-    let text = with_registries(text_of(&metrics, &board), relays.iter());
+    let limits = meterline_limits::metrics_seen();
+    let others = relays.iter().chain([&limits]);
+    let text = with_registries(text_of(&metrics, &board), others);
     let served = served(&text).into_iter();
     let served: BTreeMap<_, _> = served
         .map(|(name, told)| (sample_name(&name, &told), told))
