@@ -89,16 +89,19 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whether less was known than by `other` in any component: then this judgement does not count
-    /// after that one.
+    /// Whether less was known than by `other`, of usage or of the control log: then this judgement
+    /// does not count after that one.
+    ///
+    /// Both offsets are of one log, and who has read a catalog has read the accounts before it. So
+    /// accounts are compared under the same catalog only: another one can end a period earlier,
+    /// which is then judged by the version that was in effect earlier.
     #[must_use]
     pub fn is_behind(&self, other: &Self) -> bool {
         let knows = |(log_partition, stamp): &(LogPartition, Stamp)| {
             let own = self.usage.iter().find(|(own, _)| own == log_partition);
             own.is_some_and(|(_, own)| own >= stamp)
         };
-        self.catalog < other.catalog
-            || self.account < other.account
+        (self.catalog, self.account) < (other.catalog, other.account)
             || !other.usage.iter().all(knows)
     }
 }

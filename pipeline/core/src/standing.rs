@@ -43,21 +43,23 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Orders what was known: by period, then usage, then decisions, then the crossing.
+    /// Orders what was known: decisions, then the period, then usage, then the crossing.
     ///
-    /// 24 bits of hours since 1970, 64 bits of the sum of the stamps' versions, 39 bits of the sum
-    /// of the control offsets, one bit of whether the limit was crossed. Each part only rises with
-    /// what is known, so a higher version knows more.
+    /// 39 bits of the sum of the control offsets, 24 bits of hours since 1970, 64 bits of the sum
+    /// of the stamps' versions, one bit of whether the limit was crossed. Control offsets only
+    /// rise with what is known; by the same decisions, periods only follow each other (another
+    /// catalog or account may begin them earlier); in one period stamps only rise. So a higher
+    /// version knows more.
     #[must_use]
     pub fn version(&self) -> u128 {
+        let control = self.judged.catalog + self.judged.account.unwrap_or(0);
         let hours = self.period_start.hour().0.max(0).unsigned_abs();
         let usage = self.judged.usage.iter();
         let usage = usage.fold(0u64, |sum, (_, stamp)| sum.saturating_add(stamp.version()));
-        let control = self.judged.catalog + self.judged.account.unwrap_or(0);
         let crossed = u128::from(self.crossed_at.is_some());
-        (u128::from(hours & 0xff_ffff) << 104)
-            | (u128::from(usage) << 40)
-            | (u128::from(control & 0x7f_ffff_ffff) << 1)
+        (u128::from(control & 0x7f_ffff_ffff) << 89)
+            | (u128::from(hours & 0xff_ffff) << 65)
+            | (u128::from(usage) << 1)
             | crossed
     }
 }

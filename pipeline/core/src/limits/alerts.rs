@@ -15,6 +15,7 @@ use crate::position::Offset;
 use crate::quantity::Quantity;
 use crate::time::{EventTime, LogTime};
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// How long after its period's start a chain is forgotten: 165 days, in milliseconds. A period has
@@ -50,11 +51,18 @@ pub struct Head {
     pub at: LogTime,
     /// Append time of this episode's opening.
     pub opened_at: LogTime,
-    /// Append time of the first opening in force with the limit [`Head::crossed_limit`]: from here
-    /// a grace counts. Another limit is another crossing; falling below and rising again is not.
-    pub crossed_at: LogTime,
-    /// The limit of the last opening.
-    pub crossed_limit: Quantity,
+    /// Of each limit that it was opened with, the append time of the first opening.
+    crossings: SmallVec<[(Quantity, LogTime); 1]>,
+}
+
+impl Head {
+    /// When use first reached the threshold of this limit: from here a grace counts. Falling below
+    /// and rising again is no other crossing; another limit has its own.
+    #[must_use]
+    pub fn crossed_at(&self, limit: Quantity) -> Option<LogTime> {
+        let crossing = self.crossings.iter().find(|(own, _)| *own == limit);
+        crossing.map(|(_, at)| *at)
+    }
 }
 
 /// How many transitions the log had.
@@ -258,11 +266,14 @@ impl Head {
         append_time: LogTime,
     ) -> Self {
         let opens = transition.state == AlertState::Opened;
-        let crossed = before
-            .filter(|head| !opens || head.crossed_limit == transition.limit)
-            .map_or((append_time, transition.limit), |head| {
-                (head.crossed_at, head.crossed_limit)
-            });
+        let mut crossings = before.map_or_else(SmallVec::new, |head| head.crossings.clone());
+        if opens
+            && crossings
+                .iter()
+                .all(|(limit, _)| *limit != transition.limit)
+        {
+            crossings.push((transition.limit, append_time));
+        }
         Self {
             offset,
             write_id: transition.write_id,
@@ -279,8 +290,7 @@ impl Head {
             opened_at: before
                 .filter(|_| !opens)
                 .map_or(append_time, |b| b.opened_at),
-            crossed_at: crossed.0,
-            crossed_limit: crossed.1,
+            crossings,
         }
     }
 }

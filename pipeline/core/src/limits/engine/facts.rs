@@ -185,7 +185,7 @@ impl<'a> Case<'a> {
         }
         if versions
             .first()
-            .is_none_or(|first| first.effective > self.now)
+            .is_none_or(|first| first.effective.as_event_time() > self.from)
         {
             let plan = plans
                 .default_plan
@@ -201,7 +201,11 @@ impl<'a> Case<'a> {
 
     /// The periods of a meter; `None` where nothing is said of it.
     pub(super) fn timeline(&self, meter: &str) -> Option<Timeline> {
-        let of_account = self.account.and_then(|account| {
+        // Before the first version is in effect nothing of it is.
+        let account = self
+            .account
+            .filter(|account| account.at(self.now).is_some());
+        let of_account = account.and_then(|account| {
             account.timeline(|version| {
                 let terms = self.terms(Some(version), meter)?;
                 Some(version.rule(terms.reset, terms.zone))

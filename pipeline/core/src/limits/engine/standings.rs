@@ -58,8 +58,7 @@ impl Case<'_> {
             meter: fact.meter.into(),
             threshold: threshold.name().into(),
         };
-        let head = alerts.head(&place.key(self.name))?;
-        (head.crossed_limit == basis).then_some(head.crossed_at)
+        alerts.head(&place.key(self.name))?.crossed_at(basis)
     }
 }
 
@@ -77,12 +76,22 @@ struct Last {
     meter: Arc<str>,
     version: u128,
     period_end: EventTime,
+    /// Offsets of the catalog and the account.
+    decisions: (Offset, Option<Offset>),
     is_idle: bool,
 }
 
+impl Last {
+    fn says(&self, standing: &Standing, is_idle: bool) -> bool {
+        let decisions = (standing.judged.catalog, standing.judged.account);
+        let same = self.version == standing.version() && self.period_end == standing.period_end;
+        same || (is_idle && self.is_idle && self.decisions == decisions)
+    }
+}
+
 impl Published {
-    /// Appends the standings that say something new. That a meter was not used is said once, for
-    /// the first period without use, and not again for every one that follows.
+    /// Appends the standings that say something new. That a meter was not used is said once by the
+    /// same decisions, for the first period without use, and not again for all that follow.
     pub(super) fn keep_news(
         &mut self,
         tenant: TenantId,
@@ -91,14 +100,11 @@ impl Published {
     ) {
         for News { standing, is_idle } in standings {
             let last = self.last(tenant, &standing.meter);
-            let known = last.as_deref().is_some_and(|last| {
-                last.version == standing.version() && last.period_end == standing.period_end
-            });
-            if known || (is_idle && last.is_none_or(|last| last.is_idle)) {
-                continue;
+            let is_known = last.map_or(is_idle, |last| last.says(&standing, is_idle));
+            if !is_known {
+                self.set(tenant, &standing, is_idle);
+                out.push(standing);
             }
-            self.set(tenant, &standing, is_idle);
-            out.push(standing);
         }
     }
 
@@ -113,24 +119,22 @@ impl Published {
     }
 
     fn set(&mut self, tenant: TenantId, standing: &Standing, is_idle: bool) {
-        let (version, period_end) = (standing.version(), standing.period_end);
-        if let Some(last) = self.last(tenant, &standing.meter) {
-            last.version = version;
-            last.period_end = period_end;
-            last.is_idle = is_idle;
+        let last = Last {
+            meter: self.meter(&standing.meter),
+            version: standing.version(),
+            period_end: standing.period_end,
+            decisions: (standing.judged.catalog, standing.judged.account),
+            is_idle,
+        };
+        if let Some(known) = self.last(tenant, &standing.meter) {
+            *known = last;
             return;
         }
-        let meter = self.meter(&standing.meter);
         let place = index(tenant);
         if self.tenants.len() <= place {
             self.tenants.resize_with(place + 1, SmallVec::new);
         }
-        self.tenants[place].push(Last {
-            meter,
-            version,
-            period_end,
-            is_idle,
-        });
+        self.tenants[place].push(last);
     }
 
     fn meter(&mut self, name: &str) -> Arc<str> {
