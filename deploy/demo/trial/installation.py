@@ -21,6 +21,7 @@ from trial.output import command, say
 ROOT = Path(__file__).resolve().parents[3]
 _STACK = ROOT / "deploy/local/stack"
 _SERVICE_PORTS = (23, 80, 92, 93)
+_SPARE_PORT = 84
 _PORT_BASE_STEP = 100
 _PORT_BASES_MAX = 100
 _LOG_TAIL_LINES = 15
@@ -65,6 +66,10 @@ class Installation:
     def stack_state(self):
         """Where the stack keeps its process ids and logs."""
         return self.folder / "stack" / str(self.port_base)
+
+    def free_port(self):
+        """A port of the trial that no service of its stack takes."""
+        return self.port_base + _SPARE_PORT
 
     def show(self, *arguments, warnings=True):
         """Runs the command in the foreground: the reader sees what is run and what it prints."""
@@ -164,7 +169,7 @@ def _target_folder():
 
 def _free_port_base(first):
     for base in range(first, first + _PORT_BASES_MAX * _PORT_BASE_STEP, _PORT_BASE_STEP):
-        if all(_is_free(base + port) for port in _SERVICE_PORTS):
+        if all(_is_free(base + port) for port in (*_SERVICE_PORTS, _SPARE_PORT)):
             return base
     raise TrialError(f"no free ports from {first} on; choose another --port-base")
 
