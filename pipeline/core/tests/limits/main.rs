@@ -4,7 +4,11 @@
 //! it can be, and shares no code with the engine but the vocabulary; a run is a function of its
 //! generated script, so a failure prints all it needs to be repeated.
 
+mod checks;
+mod instances;
 mod oracle;
 mod race;
+mod rulings;
 mod usage_log;
+mod walks;
 mod world;
