@@ -36,7 +36,7 @@ const ACTORS_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Accounts {
     /// Heads of keys and routes; an account's is the offset of its newest version.
-    chains: Chains<Key>,
+    chains: Chains<Id>,
     accounts: BTreeMap<Arc<str>, Account>,
     keys: BTreeMap<Arc<str>, Arc<ApiKey>>,
     routes: BTreeMap<Arc<str>, Arc<Route>>,
@@ -45,13 +45,13 @@ pub struct Accounts {
 
 /// A chain of this fold. The id is shared with the maps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Key {
+enum Id {
     Account(Arc<str>),
     ApiKey(Arc<str>),
     Route(Arc<str>),
 }
 
-impl Key {
+impl Id {
     /// `None` for a chain that is folded elsewhere.
     fn of(chain: &ChainKey) -> Option<Self> {
         match chain {
@@ -83,7 +83,7 @@ impl Accounts {
         append_time: LogTime,
         record: &ControlRecord,
     ) -> Result<Ruling, Halt> {
-        let Some(key) = Key::of(&ChainKey::of(&record.decision)) else {
+        let Some(key) = Id::of(&ChainKey::of(&record.decision)) else {
             self.pass(offset, append_time)?;
             return Ok(Ruling::Ignored { head: None });
         };
@@ -95,7 +95,7 @@ impl Accounts {
         }
         if ruling == Ruling::InForce {
             self.take(&key, offset, now, record)?;
-            if !matches!(key, Key::Account(_)) {
+            if !matches!(key, Id::Account(_)) {
                 return self.chains.offer(key, record.head, offset, append_time);
             }
         }
@@ -139,7 +139,7 @@ impl Accounts {
     /// Takes a record in force; nothing has changed on an error.
     fn take(
         &mut self,
-        key: &Key,
+        key: &Id,
         offset: Offset,
         now: LogTime,
         record: &ControlRecord,
@@ -152,7 +152,7 @@ impl Accounts {
             ))
         };
         match (key, &record.decision) {
-            (Key::Account(id), Decision::Account(change)) => {
+            (Id::Account(id), Decision::Account(change)) => {
                 let calendar =
                     form::calendar(&change.account, &change.terms).map_err(unreadable)?;
                 let actor = self.actor(&record.actor);
@@ -160,11 +160,11 @@ impl Accounts {
                 let account = self.accounts.entry(Arc::clone(id)).or_default();
                 account.push(version, now);
             }
-            (Key::ApiKey(id), Decision::ApiKey(new)) => {
+            (Id::ApiKey(id), Decision::ApiKey(new)) => {
                 form::check_key(new).map_err(unreadable)?;
                 self.keys.insert(Arc::clone(id), Arc::new((**new).clone()));
             }
-            (Key::Route(id), Decision::Route(new)) => {
+            (Id::Route(id), Decision::Route(new)) => {
                 form::check_route(new).map_err(unreadable)?;
                 self.routes
                     .insert(Arc::clone(id), Arc::new((**new).clone()));
@@ -202,13 +202,13 @@ impl Accounts {
     /// `None` for chains that are not of accounts.
     #[must_use]
     pub fn head_of(&self, chain: &ChainKey) -> Option<Offset> {
-        self.head(&Key::of(chain)?)
+        self.head(&Id::of(chain)?)
     }
 
-    fn head(&self, key: &Key) -> Option<Offset> {
+    fn head(&self, key: &Id) -> Option<Offset> {
         match key {
-            Key::Account(id) => Some(self.account(id)?.newest().offset),
-            Key::ApiKey(_) | Key::Route(_) => self.chains.head(key),
+            Id::Account(id) => Some(self.account(id)?.newest().offset),
+            Id::ApiKey(_) | Id::Route(_) => self.chains.head(key),
         }
     }
 

@@ -19,7 +19,7 @@
 use super::account::{Account, Version};
 use super::form::{self, Refused};
 use super::snapshot::read::{Fault, Reader};
-use super::{Accounts, Key};
+use super::{Accounts, Id};
 use crate::account::{AccountStatus, AccountTerms, ApiKey, Route, RunningPeriod};
 use crate::chain::{self, Chains};
 use crate::halt::Halt;
@@ -66,8 +66,8 @@ impl Accounts {
                 write_version(&mut out, version, actors[&*version.actor]);
             }
         }
-        self.write_heads(&mut out, &self.keys, Key::ApiKey);
-        self.write_heads(&mut out, &self.routes, Key::Route);
+        self.write_heads(&mut out, &self.keys, Id::ApiKey);
+        self.write_heads(&mut out, &self.routes, Id::Route);
         out
     }
 
@@ -88,7 +88,7 @@ impl Accounts {
         &self,
         out: &mut Vec<u8>,
         contents: &BTreeMap<Arc<str>, Arc<T>>,
-        key: fn(Arc<str>) -> Key,
+        key: fn(Arc<str>) -> Id,
     ) {
         write_count(out, contents.len());
         for (id, content) in contents {
@@ -175,13 +175,13 @@ fn read_accounts(reader: &mut Reader<'_>) -> Result<Accounts, Fault> {
     let keys = reader.list(|reader| {
         let (head, key): (Offset, ApiKey) = read_head(reader, form::check_key)?;
         let id: Arc<str> = key.id.as_str().into();
-        heads.push((Key::ApiKey(Arc::clone(&id)), head));
+        heads.push((Id::ApiKey(Arc::clone(&id)), head));
         Ok((id, Arc::new(key)))
     })?;
     let routes = reader.list(|reader| {
         let (head, route): (Offset, Route) = read_head(reader, form::check_route)?;
         let id: Arc<str> = route.id.as_str().into();
-        heads.push((Key::Route(Arc::clone(&id)), head));
+        heads.push((Id::Route(Arc::clone(&id)), head));
         Ok((id, Arc::new(route)))
     })?;
     reader.end()?;

@@ -68,9 +68,9 @@ fn zones_with_part_hour_offsets_are_those_of_the_database() {
     assert_eq!(found, PART_HOUR);
 }
 
-/// What the search for the start of a day rests on.
+/// What the start of a day and the day of an hour rest on.
 #[test]
-fn no_zone_changes_its_offset_twice_within_two_days_or_is_beyond_fourteen_hours() {
+fn zones_change_rarely_little_and_never_back_to_a_day_that_is_over() {
     for zone in every_zone().filter_map(|zone| Zone::parse(zone.name()).ok()) {
         let mut changed = DAYS.start;
         let mut before = zone.offset(DAYS.start * HOURS_PER_DAY);
@@ -79,6 +79,11 @@ fn no_zone_changes_its_offset_twice_within_two_days_or_is_beyond_fourteen_hours(
             assert!((-14..=14).contains(&offset), "{zone}: {offset}");
             if offset != before {
                 assert!(day - changed > 2, "{zone} on day {day}");
+                let hours = (day - 1) * HOURS_PER_DAY..=(day + 1) * HOURS_PER_DAY;
+                assert!(
+                    hours.is_sorted_by_key(|hour| zone.day_at(hour)),
+                    "{zone} on day {day}"
+                );
                 (changed, before) = (day, offset);
             }
         }
