@@ -14,6 +14,7 @@ mod fields;
 mod judged;
 mod kind;
 mod progress;
+mod reader;
 mod replay;
 mod standing;
 mod total;

@@ -1,7 +1,7 @@
 //! Framing and field encodings that the records share.
 
 use super::RecordError;
-use apache_avro::{Decimal, Schema};
+use apache_avro::Schema;
 use meterline_core::decode::fingerprint;
 use meterline_core::position::{MAX_OFFSET, Stamp};
 use meterline_core::quantity::Quantity;
@@ -103,14 +103,13 @@ impl Codec {
     pub(super) fn quantity(
         &self,
         field: &'static str,
-        decimal: &Decimal,
+        bytes: &[u8],
     ) -> Result<Quantity, RecordError> {
         let bad = || self.malformed(format!("{field} is no decimal(38, 9)"));
-        let bytes = Vec::<u8>::try_from(decimal).map_err(|_| bad())?;
         let negative = bytes.first().is_some_and(|b| *b >= 0x80);
         let mut raw = if negative { [0xff; 16] } else { [0; 16] };
         let start = raw.len().checked_sub(bytes.len()).ok_or_else(bad)?;
-        raw[start..].copy_from_slice(&bytes);
+        raw[start..].copy_from_slice(bytes);
         Quantity::from_raw(i128::from_be_bytes(raw)).map_err(|_| bad())
     }
 }

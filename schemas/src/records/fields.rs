@@ -1,4 +1,4 @@
-//! Avro's primitive types, written by hand for the records that are written by the thousand.
+//! Avro's primitive types, written by hand into the records that are written by the thousand.
 //!
 //! The schema-driven serializer takes microseconds for what these do in tens of nanoseconds; tests
 //! hold the two to the same bytes.
@@ -42,6 +42,13 @@ pub(super) fn put_option<T>(
             put(out, value);
         }
     }
+}
+
+/// Place of an enum's value among the schema's symbols.
+pub(super) fn put_symbol<T: Copy + PartialEq>(out: &mut Vec<u8>, symbols: &[T], value: T) {
+    let place = symbols.iter().position(|symbol| *symbol == value);
+    let place = place.expect("every value is a symbol of its schema");
+    put_long(out, long(place as u64));
 }
 
 /// A decimal: the fewest bytes of big-endian two's complement that hold the number, at least one.

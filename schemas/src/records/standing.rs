@@ -1,13 +1,14 @@
 //! Standings on `usage.standing`, and their progress.
 //!
-//! Every change of a tenant's use is one, tens of thousands a second, so they are encoded field by
-//! field; a test holds that to the bytes of the schema-driven serializer.
+//! Every change of a tenant's use is one, tens of thousands a second, so they are written and read
+//! field by field; a test holds that to the bytes of the schema-driven serializer.
 
 use super::RecordError;
 use super::codec::{Codec, long};
-use super::fields::{put_long, put_option, put_quantity, put_text};
-use super::judged::{self, WireUsage, put_control, put_usage};
-use apache_avro::Decimal;
+use super::fields::{put_long, put_option, put_quantity, put_symbol, put_text};
+use super::judged::{self, put_control, put_usage};
+use super::reader::Reader;
+use meterline_core::alert::Judged;
 use meterline_core::catalog::plans::Cap;
 use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::standing::{Health, Standing, StandingProgress};
@@ -25,24 +26,16 @@ pub(super) static PROGRESS: LazyLock<Codec> = LazyLock::new(|| {
     Codec::new("progress record of standings", text)
 });
 
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    tenant: String,
-    meter: String,
-    period_start: i64,
-    period_end: i64,
-    used: Decimal,
-    included: Option<Decimal>,
-    limit: Option<Decimal>,
-    cap: Cap,
-    health: Health,
-    crossed_at: Option<i64>,
-    plan: String,
-    judged_catalog: i64,
-    judged_account: Option<i64>,
-    // Last: the decoder takes a record that ends before an optional field for one without it.
-    judged_usage: Vec<WireUsage>,
-}
+/// The schema's symbols, in its order.
+const CAPS: [Cap; 3] = [Cap::None, Cap::Soft, Cap::Hard];
+
+/// The schema's symbols, in its order.
+const HEALTHS: [Health; 4] = [
+    Health::Healthy,
+    Health::Caution,
+    Health::Warning,
+    Health::Critical,
+];
 
 #[derive(Serialize, Deserialize)]
 struct WireProgress {
@@ -52,7 +45,7 @@ struct WireProgress {
     epoch: i64,
     to: i64,
     control: i64,
-    // Not last, as above.
+    // Not last: the decoder takes a record that ends before an optional field for one without it.
     standing_position: Option<i64>,
     log_time: i64,
 }
@@ -70,21 +63,12 @@ pub fn encode_standing(standing: &Standing, out: &mut Vec<u8>) {
     put_quantity(out, standing.used);
     put_option(out, standing.included, put_quantity);
     put_option(out, standing.limit, put_quantity);
-    put_long(out, cap(standing.cap));
-    put_long(out, standing.health as i64);
+    put_symbol(out, &CAPS, standing.cap);
+    put_symbol(out, &HEALTHS, standing.health);
     put_option(out, standing.crossed_at, |out, at| put_long(out, at.0));
     put_text(out, &standing.plan);
     put_control(out, &standing.judged);
     put_usage(out, &standing.judged);
-}
-
-/// Place of a cap among the schema's symbols.
-const fn cap(cap: Cap) -> i64 {
-    match cap {
-        Cap::None => 0,
-        Cap::Soft => 1,
-        Cap::Hard => 2,
-    }
 }
 
 /// Appends a progress record of standings.
@@ -105,31 +89,27 @@ pub fn encode_standing_progress(progress: &StandingProgress, out: &mut Vec<u8>) 
 }
 
 pub(super) fn decode(body: &[u8]) -> Result<Standing, RecordError> {
-    let wire: Wire = CODEC.decode(body)?;
-    let optional = |field, value: Option<Decimal>| {
-        let value = value.map(|value| CODEC.quantity(field, &value));
-        value.transpose()
+    let mut reader = Reader::new(&CODEC, body);
+    let standing = Standing {
+        tenant: reader.text()?.to_owned(),
+        meter: reader.text()?.to_owned(),
+        period_start: EventTime(reader.long()?),
+        period_end: EventTime(reader.long()?),
+        used: reader.quantity("used")?,
+        included: reader.option(|reader| reader.quantity("included"))?,
+        limit: reader.option(|reader| reader.quantity("limit"))?,
+        cap: reader.symbol("cap", &CAPS)?,
+        health: reader.symbol("health", &HEALTHS)?,
+        crossed_at: reader.option(Reader::long)?.map(LogTime),
+        plan: reader.text()?.to_owned(),
+        judged: {
+            let judged = judged::with_control(&mut reader, Vec::new())?;
+            let usage = judged::usage(&mut reader)?;
+            Judged { usage, ..judged }
+        },
     };
-    let judged = judged::read(
-        &CODEC,
-        wire.judged_usage,
-        wire.judged_catalog,
-        wire.judged_account,
-    )?;
-    Ok(Standing {
-        tenant: wire.tenant,
-        meter: wire.meter,
-        period_start: EventTime(wire.period_start),
-        period_end: EventTime(wire.period_end),
-        used: CODEC.quantity("used", &wire.used)?,
-        included: optional("included", wire.included)?,
-        limit: optional("limit", wire.limit)?,
-        cap: wire.cap,
-        health: wire.health,
-        crossed_at: wire.crossed_at.map(LogTime),
-        plan: wire.plan,
-        judged,
-    })
+    reader.end()?;
+    Ok(standing)
 }
 
 pub(super) fn decode_progress(body: &[u8]) -> Result<StandingProgress, RecordError> {
@@ -147,27 +127,4 @@ pub(super) fn decode_progress(body: &[u8]) -> Result<StandingProgress, RecordErr
         control: PROGRESS.number("control", wire.control)?,
         standing_position: position.transpose()?,
     })
-}
-
-#[cfg(test)]
-pub(super) fn encode_by_schema(standing: &Standing, out: &mut Vec<u8>) {
-    use super::fields::decimal;
-
-    let wire = Wire {
-        tenant: standing.tenant.clone(),
-        meter: standing.meter.clone(),
-        period_start: standing.period_start.0,
-        period_end: standing.period_end.0,
-        used: decimal(standing.used),
-        included: standing.included.map(decimal),
-        limit: standing.limit.map(decimal),
-        cap: standing.cap,
-        health: standing.health,
-        crossed_at: standing.crossed_at.map(|at| at.0),
-        plan: standing.plan.clone(),
-        judged_catalog: long(standing.judged.catalog),
-        judged_account: standing.judged.account.map(long),
-        judged_usage: judged::wire_usage(&standing.judged),
-    };
-    CODEC.encode(&wire, out);
 }

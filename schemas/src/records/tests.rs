@@ -1,6 +1,5 @@
 //! Our records survive their encodings, and their fingerprints never change.
 
-use super::total::encode_by_schema;
 use super::*;
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
 use meterline_core::catalog::{Aggregation, Bounds, Catalog, NEWEST_FOLD};
@@ -17,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod alerts;
+mod by_schema;
 
 const LOG_PARTITION: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 5),
@@ -272,7 +272,7 @@ fn totals_survive_their_encoding() {
 fn totals_have_the_bytes_that_their_schema_asks_for() {
     for total in totals() {
         let mut expected = Vec::new();
-        encode_by_schema(&total, &mut expected);
+        by_schema::encode_total(&total, &mut expected);
         assert_eq!(encoded(&Record::Total(total)), expected);
     }
 }

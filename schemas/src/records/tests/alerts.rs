@@ -1,7 +1,7 @@
 //! Transitions, deliveries and standings survive their encodings; what is out of range is refused.
 
-use super::{LOG_PARTITION, check_survives, encoded};
-use crate::records::{Record, RecordError, decode, standing, transition};
+use super::{LOG_PARTITION, by_schema, check_survives, encoded};
+use crate::records::{Record, RecordError, decode};
 use meterline_core::alert::{AlertKey, AlertState, Delivery, DeliveryOutcome, Judged, Transition};
 use meterline_core::catalog::plans::{Cap, Severity};
 use meterline_core::position::{LogPartition, MAX_OFFSET, Stamp, TopicId};
@@ -110,7 +110,7 @@ fn transitions_survive_their_encoding() {
 fn transitions_have_the_bytes_that_their_schema_asks_for() {
     for transition in transitions() {
         let mut expected = Vec::new();
-        transition::encode_by_schema(&transition, &mut expected);
+        by_schema::encode_transition(&transition, &mut expected);
         assert_eq!(encoded(&Record::Transition(Box::new(transition))), expected);
     }
 }
@@ -126,7 +126,7 @@ fn standings_survive_their_encoding() {
 fn standings_have_the_bytes_that_their_schema_asks_for() {
     for standing in standings() {
         let mut expected = Vec::new();
-        standing::encode_by_schema(&standing, &mut expected);
+        by_schema::encode_standing(&standing, &mut expected);
         assert_eq!(encoded(&Record::Standing(Box::new(standing))), expected);
     }
 }

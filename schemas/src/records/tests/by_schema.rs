@@ -1,0 +1,185 @@
+//! The records that are written by hand, once more through the schema-driven serializer.
+
+use crate::records::codec::long;
+use crate::records::fields::decimal;
+use crate::records::{Total, standing, total, transition};
+use apache_avro::Decimal;
+use meterline_core::alert::{AlertState, Judged, Transition};
+use meterline_core::bucket::Kind;
+use meterline_core::catalog::Aggregation;
+use meterline_core::catalog::plans::{Cap, Severity};
+use meterline_core::standing::{Health, Standing};
+use meterline_core::time::Level;
+use serde::Serialize;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum WireKind {
+    Only,
+    Whole,
+}
+
+#[derive(Serialize)]
+struct WireTotal {
+    tenant: String,
+    meter: String,
+    level: Level,
+    window_start: i64,
+    kind: WireKind,
+    aggregation: Aggregation,
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    topic_id: [u8; 16],
+    partition: i64,
+    epoch: i64,
+    offset: i64,
+    events: i64,
+    sum: Decimal,
+    min: Decimal,
+    max: Decimal,
+    latest: Decimal,
+    latest_time: i64,
+    latest_epoch: i64,
+    latest_offset: i64,
+    revision: i64,
+    updated_at: i64,
+}
+
+pub(super) fn encode_total(total: &Total, out: &mut Vec<u8>) {
+    let (series, bucket) = (&*total.row.series, &total.row.bucket);
+    let wire = WireTotal {
+        tenant: series.tenant.to_string(),
+        meter: series.meter.to_string(),
+        level: total.row.window.level,
+        window_start: total.row.window.start * MICROS_PER_SECOND,
+        kind: if series.kind == Kind::Only {
+            WireKind::Only
+        } else {
+            WireKind::Whole
+        },
+        aggregation: series.aggregation,
+        topic_id: total.log_partition.topic_id.0.to_be_bytes(),
+        partition: total.log_partition.partition.into(),
+        epoch: bucket.changed.epoch.into(),
+        offset: long(bucket.changed.offset),
+        events: long(bucket.events),
+        sum: decimal(bucket.sum),
+        min: decimal(bucket.min),
+        max: decimal(bucket.max),
+        latest: decimal(bucket.latest),
+        latest_time: bucket.latest_time.0,
+        latest_epoch: bucket.latest_stamp.epoch.into(),
+        latest_offset: long(bucket.latest_stamp.offset),
+        revision: bucket.revision.into(),
+        updated_at: bucket.updated_at.0,
+    };
+    total::CODEC.encode(&wire, out);
+}
+
+/// One log partition of usage, and the last change in it that was known.
+#[derive(Serialize)]
+struct WireUsage {
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    topic_id: [u8; 16],
+    partition: i64,
+    epoch: i64,
+    offset: i64,
+}
+
+fn wire_usage(judged: &Judged) -> Vec<WireUsage> {
+    let usage = judged.usage.iter();
+    usage
+        .map(|(log_partition, stamp)| WireUsage {
+            topic_id: log_partition.topic_id.0.to_be_bytes(),
+            partition: log_partition.partition.into(),
+            epoch: stamp.epoch.into(),
+            offset: long(stamp.offset),
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+struct WireTransition {
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    write_id: [u8; 16],
+    head: Option<i64>,
+    tenant: String,
+    meter: String,
+    period_start: i64,
+    threshold: String,
+    state: AlertState,
+    episode: i64,
+    severity: Severity,
+    kind: String,
+    period_end: i64,
+    used: Decimal,
+    limit: Decimal,
+    plan: String,
+    judged_usage: Vec<WireUsage>,
+    judged_catalog: i64,
+    judged_account: Option<i64>,
+    instance: String,
+}
+
+pub(super) fn encode_transition(transition: &Transition, out: &mut Vec<u8>) {
+    let wire = WireTransition {
+        write_id: transition.write_id.to_be_bytes(),
+        head: transition.head.map(long),
+        tenant: transition.key.tenant.clone(),
+        meter: transition.key.meter.clone(),
+        period_start: transition.key.period_start.0,
+        threshold: transition.key.threshold.clone(),
+        state: transition.state,
+        episode: transition.episode.into(),
+        severity: transition.severity,
+        kind: transition.kind.clone(),
+        period_end: transition.period_end.0,
+        used: decimal(transition.used),
+        limit: decimal(transition.limit),
+        plan: transition.plan.clone(),
+        judged_usage: wire_usage(&transition.judged),
+        judged_catalog: long(transition.judged.catalog),
+        judged_account: transition.judged.account.map(long),
+        instance: transition.instance.clone(),
+    };
+    transition::CODEC.encode(&wire, out);
+}
+
+#[derive(Serialize)]
+struct WireStanding {
+    tenant: String,
+    meter: String,
+    period_start: i64,
+    period_end: i64,
+    used: Decimal,
+    included: Option<Decimal>,
+    limit: Option<Decimal>,
+    cap: Cap,
+    health: Health,
+    crossed_at: Option<i64>,
+    plan: String,
+    judged_catalog: i64,
+    judged_account: Option<i64>,
+    judged_usage: Vec<WireUsage>,
+}
+
+pub(super) fn encode_standing(standing: &Standing, out: &mut Vec<u8>) {
+    let wire = WireStanding {
+        tenant: standing.tenant.clone(),
+        meter: standing.meter.clone(),
+        period_start: standing.period_start.0,
+        period_end: standing.period_end.0,
+        used: decimal(standing.used),
+        included: standing.included.map(decimal),
+        limit: standing.limit.map(decimal),
+        cap: standing.cap,
+        health: standing.health,
+        crossed_at: standing.crossed_at.map(|at| at.0),
+        plan: standing.plan.clone(),
+        judged_catalog: long(standing.judged.catalog),
+        judged_account: standing.judged.account.map(long),
+        judged_usage: wire_usage(&standing.judged),
+    };
+    standing::CODEC.encode(&wire, out);
+}
