@@ -205,6 +205,36 @@ fn a_new_period_starts_clean_and_a_level_holds_into_it() {
 }
 
 #[test]
+fn a_level_is_held_when_its_hour_is_no_longer_kept() {
+    let meters = vec![("seats", terms("10", Cap::Hard, Reset::Month, &[]))];
+    let mut walk = Walk::new(catalog(vec![("small", meters)]));
+    walk.uses("calls", 1, START);
+    walk.uses("seats", 7, START);
+    walk.uses("seats", 8, START + HOUR);
+    assert_eq!(walk.instance.engine.usage().size(), (1, 3));
+    walk.waits(START + 90 * DAY);
+    assert_eq!(walk.instance.engine.usage().size(), (1, 0));
+    assert_eq!(walk.standing("seats").used, q("8"));
+    assert!(walk.standing("seats").period_start > EventTime((START + 59 * DAY) * 1_000));
+}
+
+#[test]
+fn a_scheduled_version_is_judged_when_it_begins() {
+    let mut walk = Walk::new(two_plans());
+    walk.uses("calls", 90, START);
+    let begins = LogTime(START + HOUR);
+    let later = Wish {
+        effective: Some(begins),
+        ..Wish::of("acme", "large")
+    };
+    walk.logs.decide_account(later, Some(HOUR));
+    assert_eq!(walk.follow(), [""; 0]);
+    assert_eq!(walk.instance.engine.next_moment(), Some(begins));
+    assert_eq!(walk.waits(begins.0 - 1), [""; 0]);
+    assert_eq!(walk.waits(begins.0), ["-80 #1 90/200"]);
+}
+
+#[test]
 fn whoever_is_closed_has_nothing_open_and_whoever_is_suspended_has() {
     let mut walk = Walk::new(two_plans());
     walk.uses("calls", 90, START);
