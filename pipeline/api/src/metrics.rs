@@ -220,7 +220,7 @@ mod tests {
         for line in [
             "meterline_api_requests_total{method=\"GET\",route=\"/v1/limits\",status=\"200\"} 1",
             "meterline_api_request_seconds_count{route=\"/v1/limits\"} 1",
-            "meterline_api_check_seconds_bucket{le=\"4e-6\"} 1",
+            "meterline_api_check_seconds_count 1",
             "meterline_api_checks_total{outcome=\"soft\"} 0",
             "meterline_api_events_total{outcome=\"unacknowledged\"} 0",
             "meterline_api_turned_away_total{cause=\"rate_limited\"} 0",

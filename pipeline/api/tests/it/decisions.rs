@@ -1,0 +1,152 @@
+//! Accounts, keys and routes: written through the control log, in force when answered.
+
+use crate::site::{Running, Site, until};
+use serde_json::{Value, json};
+
+fn put(api: &Running<'_>, path: &str, tag: Option<&str>, body: &Value) -> (u16, Value) {
+    let request = api.request("PUT", path);
+    let request = tag
+        .into_iter()
+        .fold(request, |request, tag| request.header("if-match", tag));
+    let request = request.header("content-type", "application/json");
+    api.send(request.body(body.to_string()))
+}
+
+fn post(api: &Running<'_>, path: &str, body: &Value) -> (u16, Value) {
+    let request = api.request("POST", path);
+    let request = request.header("content-type", "application/json");
+    api.send(request.body(body.to_string()))
+}
+
+#[test]
+fn of_two_changes_of_an_account_one_wins_and_the_other_sees_both() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let terms = |name: &str| {
+        json!({"terms": {
+            "plan": "free", "start": "2026-01-31", "name": name,
+            "overrides": {"calls": {"limit": 200}},
+        }, "note": "because"})
+    };
+    let path = "/v1/accounts/acme";
+    let (status, made) = put(&api, path, None, &terms("one"));
+    assert_eq!(status, 200, "{made}");
+    assert_eq!(made["terms"]["overrides"]["calls"]["limit"], json!("200"));
+    let (status, problem) = put(&api, path, None, &terms("two"));
+    assert_eq!(status, 409, "{problem}");
+    assert_eq!(problem["current"]["terms"]["name"], json!("one"));
+    assert_eq!(problem["yours"]["name"], json!("two"));
+    let tag = format!("\"{}\"", made["head"]);
+    let (status, changed) = put(&api, path, Some(&tag), &terms("two"));
+    assert_eq!(
+        (status, &changed["terms"]["name"]),
+        (200, &json!("two")),
+        "{changed}"
+    );
+    let (status, problem) = put(&api, path, Some(&tag), &terms("three"));
+    assert_eq!(
+        (status, &problem["current"]["terms"]["name"]),
+        (409, &json!("two"))
+    );
+    let (status, history) = api.send(api.request("GET", "/v1/accounts/acme/history"));
+    assert_eq!(status, 200);
+    let versions = history["items"].as_array().expect("a list");
+    let names: Vec<_> = versions.iter().map(|v| &v["terms"]["name"]).collect();
+    assert_eq!(names, ["two", "one"], "{history}");
+    assert_eq!(versions[0]["origin"], json!("127.0.0.1"));
+    assert_eq!(versions[0]["note"], json!("because"));
+    assert!(
+        versions[0]["actor"]
+            .as_str()
+            .is_some_and(|a| a.starts_with("key:"))
+    );
+}
+
+#[test]
+fn what_an_account_may_not_say_is_refused_with_its_path() {
+    let site = Site::new();
+    let api = site.start_ready();
+    for (terms, field) in [
+        (json!({"plan": "fre", "start": "2026-01-01"}), "terms.plan"),
+        (
+            json!({"plan": "free", "start": "2026-02-31"}),
+            "terms.start",
+        ),
+        (
+            json!({"plan": "free", "start": "2026-01-01", "overrides": {"calls": {"limit": "-1"}}}),
+            "terms.overrides.calls.limit",
+        ),
+        (
+            json!({"plan": "free", "start": "2026-01-01", "overrides": {"calls": {"limit": "x"}}}),
+            "terms.overrides.calls.limit",
+        ),
+        (
+            json!({"plan": "free", "start": "2026-01-01", "time_zone": "Asia/Kathmandu"}),
+            "terms.time_zone",
+        ),
+    ] {
+        let body = json!({ "terms": terms });
+        let (status, problem) = put(&api, "/v1/accounts/acme", None, &body);
+        assert_eq!(status, 422, "{problem}");
+        let fields = problem["errors"].as_array().expect("errors");
+        let named = fields.iter().any(|error| error["field"] == json!(field));
+        assert!(named, "{field}: {problem}");
+    }
+}
+
+#[test]
+fn keys_are_made_rotated_and_revoked_within_seconds() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let body = json!({"name": "gateway", "roles": ["read"], "tenants": ["acme"]});
+    let (status, made) = post(&api, "/v1/keys", &body);
+    assert_eq!(status, 201, "{made}");
+    let token = made["token"].as_str().expect("a token").to_owned();
+    let id = made["key"]["id"].as_str().expect("an id").to_owned();
+    let status_of = |token: &str| api.send(api.request_by(token, "GET", "/v1/limits")).0;
+    assert_eq!(status_of(&token), 200);
+    let path = format!("/v1/keys/{id}/rotate");
+    let (status, rotated) = post(&api, &path, &json!({"keep_old_seconds": 3_600}));
+    assert_eq!(status, 200, "{rotated}");
+    let new = rotated["token"].as_str().expect("a token").to_owned();
+    assert_eq!((status_of(&token), status_of(&new)), (200, 200));
+    let (status, rotated) = post(&api, &path, &json!({}));
+    assert_eq!(status, 200, "{rotated}");
+    let newest = rotated["token"].as_str().expect("a token").to_owned();
+    assert_eq!((status_of(&token), status_of(&new)), (401, 401));
+    // Another instance takes the revocation from the log.
+    let other = site.start_ready();
+    let other_status = || other.send(other.request_by(&newest, "GET", "/v1/limits")).0;
+    assert_eq!(other_status(), 200);
+    let (status, revoked) = post(&api, &format!("/v1/keys/{id}/revoke"), &json!({}));
+    assert_eq!(
+        (status, &revoked["revoked"]),
+        (200, &json!(true)),
+        "{revoked}"
+    );
+    assert_eq!(status_of(&newest), 401);
+    until("revoked everywhere", || {
+        (other_status() == 401).then_some(())
+    });
+    let (status, problem) = post(&api, &path, &json!({}));
+    assert_eq!(status, 422, "revoked is for ever: {problem}");
+}
+
+#[test]
+fn routes_are_put_and_disabled() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let body = json!({
+        "severity": "warning",
+        "target": {"webhook": {"url": "https://receiver.example/hook"}},
+    });
+    let (status, made) = put(&api, "/v1/routes/ops", None, &body);
+    assert_eq!((status, &made["enabled"]), (200, &json!(true)), "{made}");
+    let (status, _) = put(&api, "/v1/routes/ops", None, &body);
+    assert_eq!(status, 409);
+    let (status, gone) = api.send(api.request("DELETE", "/v1/routes/ops"));
+    assert_eq!((status, &gone["enabled"]), (200, &json!(false)), "{gone}");
+    let (status, list) = api.send(api.request("GET", "/v1/routes"));
+    assert_eq!(status, 200);
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+}
