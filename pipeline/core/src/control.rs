@@ -38,6 +38,10 @@ pub struct ControlRecord {
 /// What a control record decides. The tag and the field names are the wire form of the body.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a catalog is the largest and the rarest; those that there are a million of are boxed"
+)]
 pub enum Decision {
     /// A new catalog version.
     Catalog(CatalogContent),
