@@ -99,11 +99,19 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// Judges until it is told to stop. Blocks its thread.
+    /// Judges until it is told to stop; `early` is what the control log said before. Blocks its
+    /// thread.
     ///
     /// # Errors
     /// [`LimitsError::Ended`] where one of the threads that feed it ended without a reason.
-    pub(crate) fn run(&mut self, readers: &[JoinHandle<()>]) -> Result<(), LimitsError> {
+    pub(crate) fn run(
+        &mut self,
+        early: Vec<ControlEvent>,
+        readers: &[JoinHandle<()>],
+    ) -> Result<(), LimitsError> {
+        for event in early {
+            self.take(Input::Control(event));
+        }
         let mut count_at = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -209,14 +217,15 @@ impl Judge {
     }
 
     fn look_after(&self, readers: &[JoinHandle<()>]) -> Result<(), LimitsError> {
+        // First: the thread that hands the control log on ends with it.
+        if let Some(halt) = self.log.control().halted() {
+            self.control_halts(halt);
+        }
         if readers.iter().any(JoinHandle::is_finished)
             && !self.health.is_halted()
             && !self.stop.load(Ordering::Acquire)
         {
             return Err(LimitsError::Ended);
-        }
-        if let Some(halt) = self.log.control().halted() {
-            self.control_halts(halt);
         }
         let alerts = self.engine.alerts();
         let mut open = [0; 4];

@@ -8,6 +8,7 @@ use crate::tables::{self, FromTables};
 use crate::transitions::{IN_FLIGHT_MAX, InFlight, Writer};
 use crate::{Limits, clock};
 use meterline_clickhouse::{ClickHouse, Next};
+use meterline_control::ControlEvent;
 use meterline_core::accounts::Accounts;
 use meterline_core::control::CatalogDecision;
 use meterline_core::limits::{Alerts, Engine};
@@ -48,7 +49,7 @@ struct Stopped;
 impl Limits {
     /// Runs the stage on this thread until it is told to stop.
     pub(crate) fn block(
-        self,
+        mut self,
         runtime: &tokio::runtime::Handle,
         stop: &Arc<AtomicBool>,
     ) -> Result<(), LimitsError> {
@@ -63,7 +64,7 @@ impl Limits {
     /// Waits for all that must be there, and reads the tables.
     #[allow(clippy::type_complexity)] // A pair that is taken apart at once.
     fn prepare(
-        &self,
+        &mut self,
         clickhouse: &ClickHouse,
         admin: &Admin,
         runtime: &tokio::runtime::Handle,
@@ -80,7 +81,7 @@ impl Limits {
         };
         self.health
             .phase(Some("waiting for a catalog: `meterline catalog apply`"));
-        let Ok(catalog) = self.until_catalog(stop) else {
+        let Ok((catalog, early)) = self.until_catalog(stop) else {
             return Ok(Err(Stopped));
         };
         self.health.phase(Some("reading ClickHouse"));
@@ -104,6 +105,7 @@ impl Limits {
             engine,
             from,
             ends,
+            early,
         }))
     }
 
@@ -183,11 +185,19 @@ impl Limits {
     }
 
     /// Waits for the first catalog, by which it is known which hours are to be read.
-    fn until_catalog(&self, stop: &AtomicBool) -> Result<Arc<CatalogDecision>, Stopped> {
+    ///
+    /// What comes before it is kept, or the log would not be read on to it: little, since accounts
+    /// name plans of a catalog.
+    fn until_catalog(
+        &mut self,
+        stop: &AtomicBool,
+    ) -> Result<(Arc<CatalogDecision>, Vec<ControlEvent>), Stopped> {
+        let mut early = Vec::new();
         loop {
             if let Some(catalog) = self.log.control().view().catalog() {
-                return Ok(Arc::clone(catalog));
+                return Ok((Arc::clone(catalog), early));
             }
+            early.extend(std::iter::from_fn(|| self.feed.try_recv().ok()));
             if stop.load(Ordering::Acquire) {
                 return Err(Stopped);
             }
@@ -242,6 +252,7 @@ impl Limits {
             engine,
             from,
             ends,
+            early,
         } = prepared;
         for partition in 0..topics.usage.partition_count() {
             self.health.expects(partition);
@@ -302,7 +313,7 @@ impl Limits {
             stop: Arc::clone(stop),
         };
         self.health.phase(Some("reading the logs"));
-        let result = judge.run(&readers);
+        let result = judge.run(early, &readers);
         stop.store(true, Ordering::Release);
         self.health.phase(Some("stopping"));
         self.producer.flush(self.settings.stop_timeout);
@@ -317,6 +328,8 @@ struct Prepared {
     engine: Engine,
     from: FromTables,
     ends: LogEnds,
+    /// What the control log said before its first catalog.
+    early: Vec<ControlEvent>,
 }
 
 /// Something of Kafka is not there yet.

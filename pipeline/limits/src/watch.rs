@@ -73,6 +73,10 @@ impl Watch {
     fn look_at_ends(&self, short: &mut BTreeMap<(String, u32), Instant>) {
         for watched in &self.topics {
             for partition in 0..watched.partitions {
+                let is_read = self.health.position(&watched.topic, partition).is_some();
+                if !is_read && !watched.is_totals {
+                    continue;
+                }
                 let answer = self.admin.watermarks(&watched.topic, partition, ANSWER);
                 match answer {
                     Ok((low, end)) => {

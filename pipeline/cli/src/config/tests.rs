@@ -33,7 +33,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     check_refused(
         "[kafka]\nlisten = \"127.0.0.1:1\"\n",
         &[],
-        "meterline.toml: kafka.listen is unknown; the nearest known key is http.listen",
+        "meterline.toml: kafka.listen is unknown; the nearest known key is api.listen",
     );
     check_refused(
         "[rollup]\nlateness = \"5m\"\n",
@@ -110,6 +110,42 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
         (
             "[clickhouse]\npassword_file = \"/nowhere/secret\"\n",
             "meterline.toml: clickhouse.password_file names /nowhere/secret, which cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "[limits]\nstanding_interval = \"1ms\"\n",
+            "meterline.toml: limits.standing_interval must be from 10ms to 1m",
+        ),
+        (
+            "[notifications]\nbundle_size = 0\n",
+            "meterline.toml: notifications.bundle_size must be from 1 to 1,000",
+        ),
+        (
+            "[notifications]\nsigning_key = \"short\"\n",
+            "meterline.toml: notifications.signing_key must be at least 32 bytes, or empty",
+        ),
+        (
+            "[notifications.smtp]\nhost = \"mail.example\"\n",
+            "settings: notifications.smtp.from is not set, and notifications.smtp.host is: say who e-mails are from",
+        ),
+        (
+            "[notifications.smtp]\ntls = \"ssl\"\n",
+            "meterline.toml: notifications.smtp.tls must be starttls, implicit or none",
+        ),
+        (
+            "[api]\nlisten = \"8420\"\n",
+            "meterline.toml: api.listen must be an address and a port, such as 127.0.0.1:8420",
+        ),
+        (
+            "[api]\ntls_key_file = \"key.pem\"\n",
+            "settings: api.tls_certificate_file is not set, and api.tls_key_file is: TLS needs both",
+        ),
+        (
+            "[api]\nwhen_stale = \"shut\"\n",
+            "meterline.toml: api.when_stale must be open or closed",
+        ),
+        (
+            "[api]\ncors_origins = \"https://a.example, *\"\n",
+            "meterline.toml: api.cors_origins must be origins such as https://host",
         ),
         (
             "[kafka]\ngroup = \"\"\n",
@@ -234,6 +270,36 @@ fn secrets_come_from_files_and_are_never_shown() {
         "[clickhouse]\npassword = hunter2\n",
         &[],
         "meterline.toml:2: is no TOML: string values must be quoted, expected literal string",
+    );
+}
+
+#[test]
+fn secrets_of_notifications_come_from_files_and_are_never_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    let key = "a signing key that nobody may see";
+    std::fs::write(&path, format!("{key}\n")).expect("written");
+    let name = path.display().to_string();
+    let variables = [
+        ("METERLINE__NOTIFICATIONS__SIGNING_KEY_FILE", &*name),
+        ("METERLINE__NOTIFICATIONS__SMTP__HOST", "mail.example"),
+        ("METERLINE__NOTIFICATIONS__SMTP__FROM", "alerts@example.com"),
+        ("METERLINE__NOTIFICATIONS__SMTP__PASSWORD", "hunter2"),
+    ];
+    let loaded = load(&sources("", &variables)).expect("taken");
+    let notifications = &loaded.settings.notifications;
+    assert_eq!(notifications.signing_key.expose(), key);
+    let smtp = notifications.smtp.as_ref().expect("there is a host");
+    assert_eq!(smtp.password.expose(), "hunter2");
+    assert!(
+        notifications
+            .reserved_topics
+            .contains(&"usage.alerts".to_owned())
+    );
+    let shown = format!("{} {:?}", show::render(&loaded.leaves), loaded.settings);
+    assert!(
+        !shown.contains("hunter2") && !shown.contains(key),
+        "{shown}"
     );
 }
 

@@ -3,9 +3,9 @@
 use crate::site::{METER, Site, number, until};
 use meterline_clickhouse::{AlertFilter, AuditFilter};
 use meterline_core::standing::Health;
+use meterline_stack::Service;
 use prometheus_client::encoding::text::encode;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 #[test]
 fn a_crossing_is_an_alert_a_standing_and_rows() {
@@ -91,4 +91,36 @@ fn an_upgrade_judges_at_once() {
     site.calls("acme", 160);
     let all = ["80 opened 1", "80 resolved 1", "80 opened 2"];
     site.until_in_force("acme", &all);
+}
+
+#[test]
+fn judging_goes_on_while_clickhouse_is_away() {
+    let site = Site::alone();
+    let _stage = site.start_ready("one");
+    site.stack.kill(Service::Clickhouse);
+    site.calls("acme", 80);
+    site.until_in_force("acme", &["80 opened 1"]);
+    site.stack.up(Some(Service::Clickhouse));
+    until("the rows once ClickHouse is back", || {
+        let standings = site.runtime.block_on(site.clickhouse.standings_of("acme"));
+        let rows = site
+            .runtime
+            .block_on(site.clickhouse.alerts(&AlertFilter::default(), None, 10));
+        let has_standing = standings.is_ok_and(|standings| !standings.is_empty());
+        (has_standing && rows.is_ok_and(|rows| rows.len() == 1)).then_some(())
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_stops_the_stage() {
+    let site = Site::new();
+    let stage = site.start_ready("one");
+    let topic = site.kafka.topics().alerts();
+    site.publish(&topic, 1, b"{}");
+    let halt = format!("limits: topic {topic} partition 1 at offset 0: unknown_format: ");
+    until("the halt", || {
+        let problems = stage.health.problems(Instant::now(), SystemTime::now());
+        let is_named = problems.iter().any(|problem| problem.starts_with(&halt));
+        is_named.then_some(())
+    });
 }

@@ -42,7 +42,7 @@ static SITES: AtomicU32 = AtomicU32::new(0);
 
 /// A deployment.
 pub(crate) struct Site {
-    _stack: Arc<Stack>,
+    pub(crate) stack: Arc<Stack>,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) kafka: Settings,
     pub(crate) database: meterline_clickhouse::Settings,
@@ -166,9 +166,17 @@ fn catalog() -> Catalog {
 }
 
 impl Site {
-    /// Topics, tables and a catalog.
+    /// Topics, tables and a catalog, on the stack that the tests share.
     pub(crate) fn new() -> Self {
-        let stack = Stack::running(&RUNNING, Parts::default());
+        Self::on(Stack::running(&RUNNING, Parts::default()))
+    }
+
+    /// The same on a stack of its own, which the test may break.
+    pub(crate) fn alone() -> Self {
+        Self::on(Arc::new(Stack::start(Parts::default())))
+    }
+
+    fn on(stack: Arc<Stack>) -> Self {
         let site = SITES.fetch_add(1, Ordering::Relaxed);
         let kafka = Settings {
             brokers: stack.brokers(),
@@ -198,7 +206,7 @@ impl Site {
         let usage = admin.describe_topic(&kafka.topics().usage_events(), TIMEOUT);
         let usage = usage.expect("an answer").expect("a topic").topic_id;
         Self {
-            _stack: stack,
+            stack,
             producer: Producer::connect(&kafka).expect("a client"),
             runtime,
             kafka,
@@ -290,7 +298,8 @@ impl Site {
         };
         let mut bytes = Vec::new();
         encode_total(total.log_partition, &total.row, &mut bytes);
-        self.publish(partition, &bytes);
+        let totals = self.kafka.topics().totals();
+        self.publish(&totals, partition, &bytes);
         self.progress(partition);
     }
 
@@ -311,13 +320,13 @@ impl Site {
         };
         let mut bytes = Vec::new();
         encode_progress(&progress, &mut bytes);
-        self.publish(partition, &bytes);
+        self.publish(&self.kafka.topics().totals(), partition, &bytes);
     }
 
-    fn publish(&self, partition: u32, bytes: &[u8]) {
-        let topic = self.kafka.topics().totals();
+    /// Writes a value to a topic as it is.
+    pub(crate) fn publish(&self, topic: &str, partition: u32, bytes: &[u8]) {
         let written = self.producer.send_blocking(Outgoing {
-            topic: &topic,
+            topic,
             partition: Some(partition),
             payload: Some(bytes),
             ..Outgoing::default()

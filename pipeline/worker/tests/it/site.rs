@@ -129,6 +129,9 @@ impl Site {
             },
             archive: StageSettings::new("archive"),
             rekey: StageSettings::new("rekey"),
+            limits: meterline_limits::LimitsSettings::default(),
+            notifications: meterline_notify::Settings::default(),
+            api: meterline_api::Settings::default(),
         }
     }
 
