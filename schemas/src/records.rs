@@ -40,7 +40,7 @@ use meterline_core::standing::{Standing, StandingProgress};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
     /// A decision on the control log.
-    Control(ControlRecord),
+    Control(Box<ControlRecord>),
     /// A bucket on `usage.totals`.
     Total(Total),
     /// Progress of a partition on `usage.totals`.
@@ -139,7 +139,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     } else if fingerprint == delivery::CODEC.fingerprint() {
         delivery::decode(body).map(|d| Record::Delivery(Box::new(d)))
     } else if fingerprint == control::CODEC.fingerprint() {
-        control::decode(body).map(Record::Control)
+        control::decode(body).map(|c| Record::Control(Box::new(c)))
     } else {
         Err(RecordError::UnknownSchema { fingerprint })
     }
@@ -151,7 +151,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
 /// The halt of what it is instead: `unknown_kind`, `unknown_fold` or `unknown_format`.
 pub fn decode_control(bytes: &[u8]) -> Result<ControlRecord, Halt> {
     match decode(bytes)? {
-        Record::Control(record) => Ok(record),
+        Record::Control(record) => Ok(*record),
         _ => Err(Halt::UnknownFormat(
             "the control log holds a record of another log".to_owned(),
         )),
