@@ -290,10 +290,11 @@ fn whole(count: usize) -> i64 {
 #[doc(hidden)]
 #[must_use]
 pub fn seen() -> Registry {
-    let (metrics, registry) = Metrics::new();
+    let (metrics, mut registry) = Metrics::new();
     metrics.failed("clickhouse");
     metrics.read(2, 7, 9);
     metrics.age(2, Duration::from_secs(3));
+    meterline_notify::metrics_seen(&mut registry);
     registry
 }
 

@@ -1,5 +1,6 @@
 //! What a receiver answered, and what follows: decided here for every kind of target.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// What became of one attempt.
@@ -43,4 +44,21 @@ impl Answer {
             detail: detail.into(),
         }
     }
+}
+
+/// What TLS says of a failed connection: the library's words, such as that a certificate is not
+/// trusted.
+pub(crate) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        next = cause.source();
+        // What an IO error holds is not what it names as its source.
+        let inner = cause.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(std::io::Error::get_ref);
+        let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }

@@ -3,7 +3,8 @@
 //! Without TLS nothing is handed over unless a setting says so. Headers are made by the library
 //! from parsed addresses and a subject of one line, so nothing that an alert holds becomes a header.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, tls_error};
+use crate::ca::authorities;
 use crate::error::NotifyError;
 use crate::message::Message;
 use crate::settings::{SmtpSettings, SmtpTls};
@@ -13,7 +14,6 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-use std::path::Path;
 use std::time::Duration;
 
 /// Steps of the protocol that may each take the setting's time: name, connection, greeting, TLS,
@@ -40,7 +40,8 @@ impl Mailer {
             let mut builder = TlsParameters::builder(settings.host.clone());
             if let Some(path) = &settings.ca_file {
                 builder = builder.certificate_store(CertificateStore::None);
-                for certificate in authorities(path)? {
+                for der in authorities(path)? {
+                    let certificate = Certificate::from_der(der.to_vec()).map_err(smtp)?;
                     builder = builder.add_root_certificate(certificate);
                 }
             }
@@ -107,25 +108,14 @@ fn judge(error: &Error) -> Answer {
             Answer::retry(detail)
         };
     }
+    if let Some(tls) = tls_error(error) {
+        return Answer::retry(format!("no connection to the mail server by TLS: {tls}"));
+    }
     Answer::retry(if error.is_timeout() {
         "the mail server did not answer in time"
-    } else if error.is_tls() {
-        "no connection to the mail server by TLS"
     } else if error.is_client() {
         "the mail server does not offer what the settings require"
     } else {
         "no connection to the mail server"
     })
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, NotifyError> {
-    let unread = |source| NotifyError::CaFile {
-        path: path.to_owned(),
-        source,
-    };
-    let pem = std::fs::read(path).map_err(unread)?;
-    let certificate = Certificate::from_pem(&pem).map_err(|_| NotifyError::Ca {
-        path: path.to_owned(),
-    })?;
-    Ok(vec![certificate])
 }

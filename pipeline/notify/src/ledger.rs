@@ -149,7 +149,7 @@ impl Ledger {
 
     /// The oldest alerts whose routes are to be asked for; the caller answers each by
     /// [`Ledger::routed`].
-    pub(crate) fn to_route(&mut self, most: usize) -> Vec<ToRoute> {
+    pub(crate) fn take_unrouted(&mut self, most: usize) -> Vec<ToRoute> {
         if !self.is_caught_up {
             return Vec::new();
         }

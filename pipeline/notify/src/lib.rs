@@ -14,6 +14,7 @@
 mod address;
 mod alert;
 mod answer;
+mod ca;
 mod contract;
 mod email;
 mod error;

@@ -135,13 +135,11 @@ impl Metrics {
     }
 }
 
-/// The metrics of a notifier that has seen everything once, under that prefix: what the written
-/// list is compared with.
+/// Puts in the metrics of a notifier that has seen everything once: what the written list is
+/// compared with.
 #[doc(hidden)]
-#[must_use]
-pub fn seen(prefix: &str) -> Registry {
-    let mut registry = Registry::with_prefix(prefix);
-    let metrics = Metrics::new(&mut registry);
+pub fn seen(registry: &mut Registry) {
+    let metrics = Metrics::new(registry);
     for lane in Lane::ALL {
         metrics.attempted(lane, Duration::from_millis(80), 0);
     }
@@ -153,7 +151,6 @@ pub fn seen(prefix: &str) -> Registry {
         1,
         0,
     );
-    registry
 }
 
 #[cfg(test)]
@@ -163,8 +160,10 @@ mod tests {
 
     #[test]
     fn names_carry_prefix_and_unit() {
+        let mut registry = Registry::with_prefix("meterline_limits");
+        seen(&mut registry);
         let mut text = String::new();
-        encode(&mut text, &seen("meterline_limits")).expect("a String takes all that is written");
+        encode(&mut text, &registry).expect("a String takes all that is written");
         for line in [
             "meterline_limits_notification_deliveries_total{target=\"email\",outcome=\"parked\"} 0",
             "meterline_limits_notification_bundles_total{target=\"kafka\"} 1",

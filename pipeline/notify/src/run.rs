@@ -23,6 +23,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the oldest are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
+/// How often the routes of a day's alerts are asked for again, at most.
+const REROUTE: Duration = Duration::from_secs(5);
 /// Alerts whose routes are asked for between two looks at what is due.
 const ROUTED_AT_ONCE: usize = 512;
 /// Records on topics of routes in flight: the producer behind them has its own bound.
@@ -112,13 +114,14 @@ impl Shared {
         shutdown: impl Future<Output = ()> + Send,
     ) {
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut version = self.directory.version();
+        let (mut version, mut rerouted) = (self.directory.version(), Instant::now());
         let mut forgotten = Instant::now();
         loop {
             let now = now();
             self.fold(now);
             let newest = self.directory.version();
-            if newest != std::mem::replace(&mut version, newest) {
+            if newest != version && rerouted.elapsed() >= REROUTE {
+                (version, rerouted) = (newest, Instant::now());
                 lock(&self.ledger).routes_changed(now);
             }
             let is_routed = self.route(now);
@@ -144,7 +147,7 @@ impl Shared {
 
     /// Asks for the routes of some alerts; false where more are left.
     fn route(&self, now: LogTime) -> bool {
-        let asked = lock(&self.ledger).to_route(ROUTED_AT_ONCE);
+        let asked = lock(&self.ledger).take_unrouted(ROUTED_AT_ONCE);
         // The directory has locks of its own: it is asked without ours.
         let answered = asked.iter().map(|asked| (asked.alert.id, self.keys(asked)));
         let answered: Vec<_> = answered.collect();
@@ -252,7 +255,7 @@ async fn attempt(shared: Arc<Shared>, work: Arc<Work>, outcomes: Outcomes) {
         return;
     };
     let (lane, begun) = (work.key.lane, Instant::now());
-    let told = shared.teller.tell(&route, &work, now()).await;
+    let told = shared.teller.tell(&route, &work).await;
     if !work.attempts.is_empty() {
         let takeovers = work.attempts.iter().filter(|a| a.is_takeover).count();
         let takeovers = u64::try_from(takeovers).unwrap_or(u64::MAX);

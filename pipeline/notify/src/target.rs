@@ -34,7 +34,7 @@ pub fn check_target(target: &Target, settings: &Settings) -> Result<(), String> 
             if *generation == 0 {
                 return Err("generations of the signing secret count from 1".to_owned());
             }
-            check_url(url, &settings.webhook).map(|_| ())
+            check_url(url, &settings.webhook)
         }
         Target::Email { .. } if settings.smtp.is_none() => {
             Err("e-mail needs the settings `notifications.smtp`".to_owned())
@@ -44,8 +44,7 @@ pub fn check_target(target: &Target, settings: &Settings) -> Result<(), String> 
     }
 }
 
-/// The URL, if it may be called.
-pub(crate) fn check_url(text: &str, settings: &WebhookSettings) -> Result<Url, String> {
+fn check_url(text: &str, settings: &WebhookSettings) -> Result<(), String> {
     if text.len() > URL_BYTES_MAX {
         return Err(format!("the URL is longer than {URL_BYTES_MAX} characters"));
     }
@@ -65,7 +64,7 @@ pub(crate) fn check_url(text: &str, settings: &WebhookSettings) -> Result<Url, S
     if !settings.allow_private_addresses && !may_be_public(url.host()) {
         return Err("the URL's host is private, which is not allowed".to_owned());
     }
-    Ok(url)
+    Ok(())
 }
 
 fn may_be_public(host: Option<Host<&str>>) -> bool {
@@ -75,11 +74,11 @@ fn may_be_public(host: Option<Host<&str>>) -> bool {
         Some(Host::Ipv6(address)) => is_public(IpAddr::V6(address)),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
-            let is = |local: &&str| {
+            let is_in = |local: &&str| {
                 let rest = name.strip_suffix(*local);
                 rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             };
-            !LOCAL_NAMES.iter().any(|local| is(&local))
+            !LOCAL_NAMES.iter().any(is_in)
         }
     }
 }
@@ -88,9 +87,10 @@ fn check_addresses(to: &[String]) -> Result<(), String> {
     if to.len() > ADDRESSES_MAX {
         return Err(format!("more than {ADDRESSES_MAX} addresses"));
     }
-    let bad = to.iter().find(|text| text.parse::<Address>().is_err());
-    bad.map_or(Ok(()), |text| {
-        Err(format!("{text:?} is no address of e-mail"))
+    // Not by its text: reasons are kept with outcomes, and addresses are people's.
+    let bad = to.iter().position(|text| text.parse::<Address>().is_err());
+    bad.map_or(Ok(()), |at| {
+        Err(format!("entry {} of `to` is no address of e-mail", at + 1))
     })
 }
 

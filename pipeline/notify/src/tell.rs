@@ -7,6 +7,7 @@ use crate::error::NotifyError;
 use crate::ledger::{Attempt, QueueKey, Work};
 use crate::message::Message;
 use crate::rules::millis;
+use crate::run::now;
 use crate::settings::Settings;
 use crate::target::check_target;
 use crate::webhook::{Destination, Webhooks};
@@ -64,14 +65,9 @@ impl Teller {
         (route.enabled && is_same).then_some(route)
     }
 
-    /// Tells the work's alerts in one bundle, dated `now`.
-    pub(crate) async fn tell(&self, route: &Route, work: &Work, now: LogTime) -> Told {
-        let expired = work.expired.iter();
-        let expired = expired.map(|attempt| Delivery {
-            attempt: attempt.before.max(1),
-            ..self.outcome(work, attempt, now, DeliveryOutcome::Parked, EXPIRED)
-        });
-        let mut outcomes: Vec<_> = expired.collect();
+    /// Tells the work's alerts in one bundle.
+    pub(crate) async fn tell(&self, route: &Route, work: &Work) -> Told {
+        let mut outcomes = self.park(work);
         if work.attempts.is_empty() {
             return Told {
                 outcomes,
@@ -80,14 +76,16 @@ impl Teller {
         }
         let alerts = work.attempts.iter();
         let message = Message::new(alerts.map(|attempt| Arc::clone(&attempt.alert)).collect());
-        let answer = self.send(route, work, &message, now).await;
+        let answer = self.send(route, work, &message, now()).await;
+        // Pauses count from the answer: a receiver that hangs has none otherwise.
+        let at = now();
         let (outcome, pause) = match answer.verdict {
             Verdict::Delivered => (DeliveryOutcome::Delivered, None),
             Verdict::Park => (DeliveryOutcome::Parked, None),
             Verdict::Retry(pause) => (DeliveryOutcome::Failed, pause),
         };
         let attempts = work.attempts.iter();
-        outcomes.extend(attempts.map(|a| self.outcome(work, a, now, outcome, &answer.detail)));
+        outcomes.extend(attempts.map(|a| self.outcome(work, a, at, outcome, &answer.detail)));
         let longest = self.settings.backoff_max;
         Told {
             outcomes,
@@ -95,7 +93,18 @@ impl Teller {
         }
     }
 
+    fn park(&self, work: &Work) -> Vec<Delivery> {
+        let at = now();
+        let expired = work.expired.iter();
+        let parked = expired.map(|attempt| Delivery {
+            attempt: attempt.before.max(1),
+            ..self.outcome(work, attempt, at, DeliveryOutcome::Parked, EXPIRED)
+        });
+        parked.collect()
+    }
+
     async fn send(&self, route: &Route, work: &Work, message: &Message, now: LogTime) -> Answer {
+        // Settings may have changed since the route was set.
         if let Err(reason) = check_target(&route.target, &self.settings) {
             return Answer::retry(reason);
         }

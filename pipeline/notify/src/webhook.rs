@@ -4,18 +4,17 @@
 //! only to addresses that were judged, and reads little of what is answered.
 
 use crate::address::{Refused, Resolver};
-use crate::answer::{Answer, Verdict};
+use crate::answer::{Answer, Verdict, tls_error};
+use crate::ca::authorities;
 use crate::error::NotifyError;
 use crate::message::Message;
-use crate::settings::{Settings, WebhookSettings};
+use crate::settings::Settings;
 use crate::signature::signatures;
-use crate::target::check_url;
 use meterline_clickhouse::Secret;
 use meterline_core::time::LogTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, Response, StatusCode, redirect};
 use std::error::Error;
-use std::path::Path;
 use std::time::Duration;
 
 /// Most of an answer's body that is read, so that its connection can be used again; a longer one
@@ -30,7 +29,7 @@ const USER_AGENT: &str = concat!("meterline/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct Webhooks {
     client: Client,
-    settings: WebhookSettings,
+    timeout: Duration,
     signing_key: Secret,
 }
 
@@ -45,7 +44,7 @@ pub(crate) struct Destination<'a> {
 
 impl Webhooks {
     pub(crate) fn new(settings: &Settings) -> Result<Self, NotifyError> {
-        let webhook = settings.webhook.clone();
+        let webhook = &settings.webhook;
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
             .redirect(redirect::Policy::none())
@@ -59,37 +58,32 @@ impl Webhooks {
                 allow_private: webhook.allow_private_addresses,
             });
         if let Some(path) = &webhook.ca_file {
-            builder = builder.tls_certs_merge(authorities(path)?);
+            let read = authorities(path)?.into_iter();
+            let read = read.map(|der| Certificate::from_der(&der));
+            let read: Result<Vec<_>, _> = read.collect();
+            builder = builder.tls_certs_merge(read.map_err(NotifyError::Webhooks)?);
         }
         Ok(Self {
             client: builder.build().map_err(NotifyError::Webhooks)?,
-            settings: webhook,
+            timeout: webhook.timeout,
             signing_key: settings.signing_key.clone(),
         })
     }
 
-    /// Posts a message; `now` is what the request is dated with.
+    /// Posts a message to a checked target; `now` is what the request is dated with.
     pub(crate) async fn post(
         &self,
         to: Destination<'_>,
         message: &Message,
         now: LogTime,
     ) -> Answer {
-        if self.signing_key.expose().is_empty() {
-            return Answer::retry("there is no signing key");
-        }
-        // Settings may have changed since the route was set.
-        let url = match check_url(to.url, &self.settings) {
-            Ok(url) => url,
-            Err(reason) => return Answer::retry(reason),
-        };
         let (body, seconds) = (message.json(), now.0.div_euclid(1_000));
         let generations = generations(to, now);
         let signed = (message.id.as_str(), seconds, body.as_slice());
         let signature = signatures(&self.signing_key, to.route, &generations, signed);
         let request = self
             .client
-            .post(url)
+            .post(to.url)
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", seconds)
@@ -108,19 +102,17 @@ impl Webhooks {
     /// Why there was no answer, without the URL: its path is a secret with some receivers.
     fn reason(&self, error: &reqwest::Error) -> String {
         if error.is_timeout() {
-            return format!("no answer within {:?}", self.settings.timeout);
+            return format!("no answer within {:?}", self.timeout);
+        }
+        if let Some(tls) = tls_error(error) {
+            return format!("no connection by TLS: {tls}");
         }
         let mut next = error.source();
         while let Some(cause) = next {
-            next = cause.source();
             if let Some(refused) = cause.downcast_ref::<Refused>() {
                 return refused.to_string();
             }
-            let inner = cause.downcast_ref::<std::io::Error>();
-            let inner = inner.and_then(std::io::Error::get_ref);
-            if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return format!("no connection by TLS: {tls}");
-            }
+            next = cause.source();
         }
         if error.is_connect() {
             "no connection".to_owned()
@@ -167,18 +159,6 @@ async fn drain(mut response: Response) {
         && let Ok(Some(chunk)) = response.chunk().await
     {
         read += chunk.len();
-    }
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, NotifyError> {
-    let path = path.to_owned();
-    let pem = match std::fs::read(&path) {
-        Ok(pem) => pem,
-        Err(source) => return Err(NotifyError::CaFile { path, source }),
-    };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(NotifyError::Ca { path }),
     }
 }
 

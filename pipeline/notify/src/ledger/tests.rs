@@ -60,7 +60,7 @@ impl Process {
     }
 
     fn route(&mut self, now: i64) {
-        for asked in self.ledger.to_route(usize::MAX) {
+        for asked in self.ledger.take_unrouted(usize::MAX) {
             let keys = vec![Self::key()];
             self.ledger.routed(asked.alert.id, keys, at(now));
         }
@@ -298,7 +298,7 @@ fn a_receiver_that_is_none_any_more_keeps_nothing_waiting() {
     assert_eq!(a.pending(), 0);
     assert_eq!(a.takes(HOUR), NONE);
     assert_eq!(
-        a.ledger.to_route(100).len(),
+        a.ledger.take_unrouted(100).len(),
         12,
         "routes are asked for again"
     );

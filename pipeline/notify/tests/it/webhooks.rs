@@ -32,7 +32,7 @@ async fn outcome_of(path: &str, behaviour: Behaviour) -> (Receiver, Delivery) {
     log.opens("acme", "80", "a");
     receiver.awaits(path, 1).await;
     let parked = behaviour == Behaviour::Status(410);
-    let is_told = matches!(behaviour, Behaviour::Status(200) | Behaviour::Endless);
+    let is_told = matches!(behaviour, Behaviour::Status(200..300) | Behaviour::Endless);
     let expected = match (parked, is_told) {
         (true, _) => DeliveryOutcome::Parked,
         (_, true) => DeliveryOutcome::Delivered,
