@@ -28,7 +28,7 @@ fn main() {
         .ok()
         .and_then(|text| text.parse().ok());
     let accounts = accounts.unwrap_or(1_000_000);
-    let stack = Stack::only(Service::Kafka);
+    let stack = Stack::own(Service::Kafka);
     let settings = Settings {
         brokers: stack.brokers(),
         properties: BTreeMap::new(),

@@ -119,7 +119,7 @@ fn prepare(
     view: &View,
 ) -> Result<Prepared, ControlError> {
     let head = accounts.head_of(&ChainKey::of(&decision));
-    // A head that is no longer one is written all the same: reading back finds who took its place.
+    // A head that is no longer one is never written: deciding finds who took its place.
     let named = match expected {
         Expected::Any => head,
         Expected::Head(seen) => seen,
