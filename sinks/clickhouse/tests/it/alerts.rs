@@ -1,22 +1,22 @@
-//! Alerts and deliveries: repeats are the same row, pages are complete, only open ones are open.
+//! Alerts: repeats are the same row, pages are complete, only open ones are open.
 
 use crate::fixtures::{NEW_YEAR, partition, quantity, stamp};
 use crate::queries::HOSTILE;
 use crate::stack::Database;
 use meterline_clickhouse::{AlertFilter, ClickHouse, OpenAlertFilter, Projection};
-use meterline_core::alert::{AlertKey, AlertState, Delivery, DeliveryOutcome, Judged, Transition};
+use meterline_core::alert::{AlertKey, AlertState, Judged, Transition};
 use meterline_core::catalog::plans::Severity;
 use meterline_core::position::{LogPartition, MAX_OFFSET, Offset, TopicId};
 use meterline_core::time::{EventTime, Hour, LogTime};
-use meterline_schemas::rows::{AlertPlace, AlertRow, DeliveryRow, OpenAlertRow};
+use meterline_schemas::rows::{AlertPlace, AlertRow, OpenAlertRow};
 
-const ALERTS: LogPartition = LogPartition {
+pub(crate) const ALERTS: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 3),
     partition: 2,
 };
 
 /// A millisecond of append time per offset.
-fn place(offset: Offset) -> AlertPlace {
+pub(crate) fn place(offset: Offset) -> AlertPlace {
     AlertPlace {
         log_partition: ALERTS,
         offset,
@@ -352,74 +352,6 @@ async fn alerts_of_a_topic_that_is_gone_are_not_open() {
     let found = open(&sink, OpenAlertFilter::default()).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].tenant, "zeta");
-}
-
-fn delivery(
-    offset: Offset,
-    notification: u128,
-    route: &str,
-    outcome: DeliveryOutcome,
-) -> DeliveryRow {
-    let delivery = Delivery {
-        notification,
-        tenant: if route == HOSTILE { HOSTILE } else { "acme" }.to_owned(),
-        route: route.to_owned(),
-        outcome,
-        attempt: 1,
-        at: LogTime(1_767_225_600_123),
-        instance: "notify-0".to_owned(),
-        detail: "503".to_owned(),
-    };
-    DeliveryRow::new(place(offset), &delivery)
-}
-
-#[tokio::test]
-async fn deliveries_are_found_by_their_notifications() {
-    let (_database, sink) = Database::migrated().await;
-    let big = u128::MAX;
-    let rows = [
-        delivery(1, big, "ops", DeliveryOutcome::Failed),
-        delivery(4, big, "ops", DeliveryOutcome::Delivered),
-        delivery(2, big, HOSTILE, DeliveryOutcome::Failed),
-        delivery(3, 7, "ops", DeliveryOutcome::Requested),
-    ];
-    for _ in 0..2 {
-        sink.insert_alerts(&[], &rows, ALERTS, 5).await.unwrap();
-    }
-    let found = sink.alert_deliveries(None, &[big, 8]).await.unwrap();
-    assert_eq!(found, [rows[2].clone(), rows[0].clone(), rows[1].clone()]);
-    let hostile = [HOSTILE.to_owned()];
-    let found = sink.alert_deliveries(Some(&hostile), &[big, 7]).await;
-    assert_eq!(found.unwrap(), rows[2..3]);
-    assert_eq!(sink.alert_deliveries(None, &[]).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn parked_is_what_nobody_asked_for_again() {
-    let (_database, sink) = Database::migrated().await;
-    let parked = DeliveryOutcome::Parked;
-    let rows = [
-        delivery(1, 1, "ops", DeliveryOutcome::Failed),
-        delivery(2, 1, "ops", parked),
-        delivery(3, 2, "ops", parked),
-        delivery(4, 2, "ops", DeliveryOutcome::Requested),
-        delivery(5, 2, HOSTILE, parked),
-        delivery(6, 3, "ops", parked),
-        delivery(7, 3, "ops", DeliveryOutcome::Requested),
-        delivery(8, 3, "ops", parked),
-    ];
-    sink.insert_alerts(&[], &rows, ALERTS, 9).await.unwrap();
-    sink.insert_alerts(&[], &rows[..4], ALERTS, 9)
-        .await
-        .unwrap();
-    let first = sink.parked_deliveries(None, None, 2).await.unwrap();
-    assert_eq!(first, [rows[7].clone(), rows[4].clone()]);
-    let after = Some(place(5));
-    let rest = sink.parked_deliveries(None, after, 2).await.unwrap();
-    assert_eq!(rest, rows[1..2]);
-    let hostile = [HOSTILE.to_owned()];
-    let found = sink.parked_deliveries(Some(&hostile), None, 9).await;
-    assert_eq!(found.unwrap(), rows[4..5]);
 }
 
 #[tokio::test]

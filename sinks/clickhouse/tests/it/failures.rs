@@ -49,8 +49,14 @@ async fn a_wrong_password_stops_and_is_not_shown() {
 
 #[tokio::test]
 async fn a_database_that_is_not_there_stops() {
-    let settings = Database::unmade().settings();
-    check(settings, Fault::User, Next::Stop, "meterline init").await;
+    let database = Database::unmade();
+    check(
+        database.settings(),
+        Fault::User,
+        Next::Stop,
+        "meterline init",
+    )
+    .await;
 }
 
 #[tokio::test]

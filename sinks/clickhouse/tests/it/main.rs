@@ -9,6 +9,7 @@
 mod alerts;
 mod archive;
 mod audit_log;
+mod deliveries;
 mod export;
 mod failures;
 mod fixtures;

@@ -11,7 +11,9 @@ fn numbers_from(first: u32) -> Vec<u32> {
 
 #[tokio::test]
 async fn migrating_twice_does_nothing_the_second_time() {
-    let sink = Database::unmade().sink();
+    // Held to the end: the stack stops with the last database.
+    let database = Database::unmade();
+    let sink = database.sink();
     assert_eq!(sink.migrate().await.unwrap().applied, numbers_from(1));
     let second = sink.migrate().await.unwrap();
     assert_eq!(second.applied, [0u32; 0]);
