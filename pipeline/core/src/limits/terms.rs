@@ -9,7 +9,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-pub use check::{check_account, is_email};
+pub use check::check_account;
 
 use crate::account::{LimitOverride, Override};
 use crate::catalog::plans::{Cap, PeriodZone, Plans, Reset, Terms};

@@ -139,8 +139,7 @@ fn contacts(contacts: &[String], problems: &mut Vec<Problem>) {
 /// the `@` (RFC 5322, section 3.4.1), the domain of letters, digits and hyphens.
 ///
 /// Nothing that passes can end a line or begin another address.
-#[must_use]
-pub fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
     };
