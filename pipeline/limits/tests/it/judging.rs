@@ -1,6 +1,7 @@
 //! What becomes of use: alerts, standings, rows.
 
-use crate::site::{METER, Site, number, until};
+use crate::catalog::METER;
+use crate::site::{Site, number, until};
 use meterline_clickhouse::{AlertFilter, AuditFilter};
 use meterline_core::standing::Health;
 use meterline_stack::Service;

@@ -3,5 +3,6 @@
 //! Totals are published as a rollup publishes them. One topic prefix and one database per test; no
 //! sleeps for results, no retries: what must become true is awaited.
 
+mod catalog;
 mod judging;
 mod site;

@@ -1,15 +1,13 @@
 //! A deployment of its own for a test: topics, tables, a catalog, and the stage in this process.
 
+use crate::catalog::{METER, catalog};
 use meterline_clickhouse::{ClickHouse, Secret};
 use meterline_control::{
     AccountLog, AccountsOptions, Author, CatalogApplied, ControlLog, InitSpec, init_topics,
 };
 use meterline_core::account::{AccountChange, AccountStatus, AccountTerms, RunningPeriod};
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
-use meterline_core::catalog::plans::{
-    Cap, PeriodZone, Plan, Plans, Reset, Severity, Terms, Threshold,
-};
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter, NEWEST_FOLD};
+use meterline_core::catalog::Aggregation;
 use meterline_core::chain::Ruling;
 use meterline_core::control::Decision;
 use meterline_core::counters::Counters;
@@ -33,9 +31,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: u32 = 2;
-
-/// The one meter: it counts calls.
-pub(crate) const METER: &str = "call_count";
 
 static RUNNING: Mutex<Weak<Stack>> = Mutex::new(Weak::new());
 static SITES: AtomicU32 = AtomicU32::new(0);
@@ -97,71 +92,6 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// What is told at 80 %, and at the limit.
-fn thresholds() -> Vec<Threshold> {
-    let at = |percent, severity| Threshold {
-        percent: number(percent),
-        above: false,
-        severity,
-        kind: Threshold::KIND.to_owned(),
-    };
-    vec![at(80, Severity::Warning), at(100, Severity::Critical)]
-}
-
-fn plan(name: &str, limit: i128) -> Plan {
-    let terms = Terms {
-        included: None,
-        limit: Some(number(limit)),
-        cap: Cap::Hard,
-        grace: None,
-        thresholds: thresholds(),
-        reset: Reset::Month,
-        zone: PeriodZone::Utc,
-        price: None,
-    };
-    Plan {
-        name: name.to_owned(),
-        title: name.to_owned(),
-        base: None,
-        meters: BTreeMap::from([(METER.to_owned(), terms)]),
-    }
-}
-
-/// Plan `free` of 100 calls a month for everybody, `pro` of 200.
-fn catalog() -> Catalog {
-    let meter = Meter {
-        name: METER.to_owned(),
-        description: "Calls.".to_owned(),
-        unit: "call".to_owned(),
-        event_type: "call".to_owned(),
-        filter: Vec::new(),
-        value: None,
-        scale: Quantity::ONE,
-        aggregation: Aggregation::Count,
-        group_by: Vec::new(),
-        negative: false,
-        max_dimensions: 10_000,
-    };
-    Catalog {
-        name: "test".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: vec![meter],
-        plans: Plans {
-            default_plan: Some("free".to_owned()),
-            plans: vec![plan("free", 100), plan("pro", 200)],
-            ..Plans::default()
-        },
     }
 }
 
