@@ -18,6 +18,15 @@ use std::time::Instant;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id of a caller that is taken.
 const REQUEST_ID_CHARS: usize = 128;
+/// The log's target, for filters.
+const ACCESS: &str = "meterline_api::access";
+/// Routes of gateways, producers and probes.
+const FREQUENT: [&str; 4] = [
+    "/v1/limits/check",
+    "/v1/events",
+    "/health/live",
+    "/health/ready",
+];
 /// The route of requests that have none.
 const NO_ROUTE: &str = "none";
 
@@ -50,18 +59,53 @@ pub(crate) async fn observe(
         .metrics
         .answered(method.as_str(), route, status, took);
     let key = response.extensions().get::<KeyId>();
-    tracing::debug!(
-        target: "meterline_api::access",
-        method = method.as_str(),
+    let line = Line {
+        method: method.as_str(),
         route,
         status,
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        key = key.map_or("", |key| &*key.0),
-        request_id = id.to_str().unwrap_or_default(),
-        "answered"
-    );
+        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        key: key.map_or("", |key| &*key.0),
+        request_id: id.to_str().unwrap_or_default(),
+    };
+    line.write();
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A line of the access log.
+struct Line<'a> {
+    method: &'a str,
+    route: &'a str,
+    status: u16,
+    duration_us: u64,
+    key: &'a str,
+    request_id: &'a str,
+}
+
+impl Line<'_> {
+    /// Writes it; what comes thousands of times a second and went well is at debug level.
+    fn write(&self) {
+        macro_rules! at {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: ACCESS,
+                    method = self.method,
+                    route = self.route,
+                    status = self.status,
+                    duration_us = self.duration_us,
+                    key = self.key,
+                    request_id = self.request_id,
+                    "answered"
+                )
+            };
+        }
+        let is_good = self.status < 400;
+        if is_good && FREQUENT.contains(&self.route) {
+            at!(debug);
+        } else {
+            at!(info);
+        }
+    }
 }
 
 /// The caller's id where that is safe to repeat, else a new one.

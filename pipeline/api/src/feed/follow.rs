@@ -18,8 +18,8 @@ const POLL: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(5);
 /// How often the topic is asked for new partitions.
 const DESCRIBE_EVERY: Duration = Duration::from_secs(30);
-/// Records between two looks at the clock.
-const RECORDS_PER_BEAT: u32 = 4_096;
+/// How often the thread says that it lives, while records come.
+const BEAT_EVERY: Duration = Duration::from_millis(200);
 /// Group name for the client library; the group is never joined.
 const GROUP: &str = "meterline-api-standings";
 
@@ -68,10 +68,11 @@ impl<'a> Follower<'a> {
     /// Follows until the thread should end.
     pub(super) fn run(mut self) {
         let mut backoff = Backoff::new();
-        let mut records = 0u32;
+        let mut beat_at = Instant::now();
         while !self.feed.is_stopping() {
-            if records.is_multiple_of(RECORDS_PER_BEAT) {
+            if Instant::now() >= beat_at {
                 self.feed.beat();
+                beat_at = Instant::now() + BEAT_EVERY;
             }
             if Instant::now() >= self.describe_at {
                 match self.place() {
@@ -91,16 +92,12 @@ impl<'a> Follower<'a> {
                 .poll(POLL)
                 .map(|polled| polled.map(|m| self.take(&m)));
             match polled {
-                None => records = 0,
+                None => {}
                 Some(Ok(Ok((partition, offset)))) => {
                     self.next.insert(partition, offset + 1);
-                    records = records.wrapping_add(1);
                 }
                 Some(Ok(Err(unreadable))) => return self.stand_still(&unreadable),
-                Some(Err(error)) => {
-                    records = 0;
-                    self.tell(&error);
-                }
+                Some(Err(error)) => self.tell(&error),
             }
         }
     }
