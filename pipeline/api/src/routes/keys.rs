@@ -204,6 +204,10 @@ pub(super) async fn rotate(
         return Err(invalid("keep_old_seconds", detail));
     }
     let (mut key, head) = own(&shared, &caller, &id)?;
+    if key.revoked {
+        let detail = "the key was revoked, which is for ever; make a new one";
+        return Err(Problem::of(Kind::Invalid, detail));
+    }
     let new = NewToken::of(&id);
     let hash = std::mem::replace(&mut key.hash, new.hash.clone());
     let until = LogTime(now().0 + i64::from(body.keep_old_seconds) * 1_000);

@@ -66,7 +66,7 @@ fn acknowledged_events_are_in_their_tenants_partition() {
             (&json!(3), &json!(1))
         );
         assert_eq!(answer["results"][1]["id"], json!("call-1-1"));
-        assert_eq!(answer["results"][3]["reason"], json!("missing_id"));
+        assert_eq!(answer["results"][3]["reason"], json!("missing_source"));
     }
     let mut records = published(&site);
     assert_eq!(records.len(), 6, "both calls are in the log");
