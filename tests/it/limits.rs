@@ -56,7 +56,7 @@ fn wait_in_force(site: &Site, expected: &BTreeSet<String>) {
             found.len(),
             "a transition is in force once: {found:?}"
         );
-        (set == *expected).then_some(()).ok_or(set)
+        (set == *expected).then_some(()).ok_or(format!("{set:?}"))
     });
 }
 

@@ -1,5 +1,6 @@
 //! What the tests stand on. See the rules in `main.rs`.
 
+pub(crate) mod alerts;
 pub(crate) mod archive;
 pub(crate) mod avro;
 pub(crate) mod cache;
@@ -10,6 +11,7 @@ pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod published;
+pub(crate) mod receiver;
 pub(crate) mod recount;
 pub(crate) mod registry;
 pub(crate) mod site;
