@@ -46,10 +46,11 @@ struct Judged {
 }
 
 impl Judged {
+    /// Decisions are compared catalog first: both are offsets of one log.
     fn is_behind(&self, head: &Self) -> bool {
-        let usage = head.usage.iter();
-        let mut usage = usage.map(|(log, stamp)| self.usage.get(log).is_none_or(|own| own < stamp));
-        usage.any(|behind| behind) || self.catalog < head.catalog || self.account < head.account
+        let mut usage = head.usage.iter();
+        let lacks = usage.any(|(log, stamp)| self.usage.get(log).is_none_or(|own| own < stamp));
+        lacks || (self.catalog, self.account) < (head.catalog, head.account)
     }
 }
 
