@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_cursor_leads_behind_the_last_item() {
-        let page = Page::new(vec!["a", "b", "ü"], 2, |item| Cursor::of(item));
+        let page = Page::new(vec!["a", "b", "ü"], 2, Cursor::of);
         assert_eq!(page.items, ["a", "b"]);
         let next = page.next.expect("another page");
         let params = PageParams::new(Some(&next), None).expect("a page");
@@ -108,7 +108,7 @@ mod tests {
             params.after::<String>().ok().flatten().as_deref(),
             Some("b")
         );
-        let last = Page::new(vec!["ü"], 1, |item| Cursor::of(item));
+        let last = Page::new(vec!["ü"], 1, Cursor::of);
         assert_eq!(last.next, None);
     }
 

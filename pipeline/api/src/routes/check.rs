@@ -172,7 +172,7 @@ fn wanted(request: &CheckRequest) -> Result<Vec<(&str, Quantity)>, Problem> {
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let is_one_form = request.meter.is_some() != !request.meters.is_empty();
+    let is_one_form = request.meter.is_some() == request.meters.is_empty();
     if !is_one_form || (request.quantity.is_some() && request.meter.is_none()) {
         let detail = "give `meter` with `quantity`, or `meters`, not both";
         return Err(Problem::of(Kind::BadRequest, detail));

@@ -33,7 +33,7 @@ async fn the_document_says_what_the_router_does() {
             let responses = operation["responses"].as_object().expect("responses");
             assert!(!responses.is_empty(), "{id}");
             // The router has it: neither "no route" nor "no method" without a key's help.
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let request = request("admin0000000", &method.to_uppercase(), &path);
             let (response, text) = api
                 .send(request.body(Body::empty()).expect("a request"))
