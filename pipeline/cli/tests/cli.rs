@@ -47,7 +47,7 @@ fn commands_that_are_not_built_are_refused_by_name() {
         "run --stages rollup,stripe",
         &[],
         2,
-        "error: the stage `stripe` is not built yet; this binary runs: rollup, rekey, archive\n",
+        "error: the stage `stripe` is not built yet; this binary runs: rollup, rekey, archive, limits, api\n",
     );
 }
 
@@ -145,7 +145,7 @@ fn accounts_keys_routes_and_limits_refuse_wrong_arguments() {
             "limits notifications list --notification 12",
             "32 hexadecimal digits",
         ),
-        ("limits notifications replay", "<ID|--parked>"),
+        ("limits notifications replay", "<ID>"),
     ] {
         check(line, &[], 2, part);
     }

@@ -1,14 +1,13 @@
-//! `key`: API keys. A token is made here, printed once and never stored: the control log has the
-//! SHA-256 of its secret part, which is of 256 random bits, so that no slow hash is needed.
+//! `key`: API keys. A token is printed once and never stored: the control log has the SHA-256 of
+//! its secret part, which is of 256 random bits, so that no slow hash is needed.
 
 use super::account::{log_time, now};
 use super::{KAFKA_TIMEOUT, Session};
 use crate::args::key::{CreateArgs, KeyCommand, ListArgs, RevokeArgs, RotateArgs};
 use crate::failure::Failure;
 use crate::output::{Place, Table, note, print, short_time};
-use anyhow::{Context as _, anyhow};
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::fill;
+use anyhow::anyhow;
+use meterline_api::NewToken;
 use meterline_control::{AccountLog, Changed, Expected};
 use meterline_core::account::{ApiKey, PreviousHash, Role, TenantScope};
 use meterline_core::control::{ChainKey, Decision};
@@ -17,13 +16,6 @@ use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use serde_json::json;
 use std::io::Write;
-
-/// Characters of a key's id.
-const ID_CHARS: usize = 12;
-/// What ids are made of: the first 32 of these, so that five random bits are one of them.
-const ID_ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Random bytes of a secret.
-const SECRET_BYTES: usize = 32;
 
 /// Runs the command.
 pub(crate) fn run(command: &KeyCommand, session: &Session<'_>) -> Result<(), Failure> {
@@ -43,15 +35,14 @@ fn open(session: &Session<'_>) -> Result<AccountLog, Failure> {
 
 fn create(args: &CreateArgs, session: &Session<'_>) -> Result<(), Failure> {
     let log = open(session)?;
-    let id = random_id()?;
-    let secret = random_secret()?;
+    let new = NewToken::mint();
     let mut roles: Vec<Role> = args.roles.iter().map(|role| (*role).into()).collect();
     roles.sort_unstable();
     roles.dedup();
     let key = ApiKey {
-        id: id.clone(),
+        id: new.id.clone(),
         name: args.name.clone(),
-        hash: hash(&secret),
+        hash: new.hash.clone(),
         previous: None,
         roles,
         tenants: scope(args),
@@ -69,7 +60,7 @@ fn create(args: &CreateArgs, session: &Session<'_>) -> Result<(), Failure> {
     let decision = Decision::ApiKey(Box::new(key));
     // Where it is unknown whether this took effect, nobody has seen the token: make another.
     log.change(decision, Expected::Head(None), &author, KAFKA_TIMEOUT)?;
-    show_token(&id, &secret)
+    show_token(&new)
 }
 
 fn scope(args: &CreateArgs) -> TenantScope {
@@ -83,11 +74,12 @@ fn scope(args: &CreateArgs) -> TenantScope {
 }
 
 /// Prints the token, alone, so that a script can take it; what people must know goes beside it.
-fn show_token(id: &str, secret: &str) -> Result<(), Failure> {
+fn show_token(new: &NewToken) -> Result<(), Failure> {
     note(&format!(
-        "the token of key {id} is shown this once; send it as `Authorization: Bearer …`"
+        "the token of key {} is shown this once; send it as `Authorization: Bearer …`",
+        new.id
     ));
-    Ok(print(&format!("mlk_{id}_{secret}\n"))?)
+    Ok(print(&format!("{}\n", new.token))?)
 }
 
 fn list(args: &ListArgs, session: &Session<'_>) -> Result<(), Failure> {
@@ -183,8 +175,8 @@ fn rotate(args: &RotateArgs, session: &Session<'_>) -> Result<(), Failure> {
         let reason = anyhow!("key {} is {}; make a new one", args.id, state(&key, now()));
         return Err(reason.into());
     }
-    let secret = random_secret()?;
-    let old = std::mem::replace(&mut key.hash, hash(&secret));
+    let new = NewToken::of(&args.id);
+    let old = std::mem::replace(&mut key.hash, new.hash.clone());
     key.previous = args.keep_old.map(|length| {
         let millis = i64::try_from(length.0.as_millis()).unwrap_or(i64::MAX);
         PreviousHash {
@@ -195,7 +187,7 @@ fn rotate(args: &RotateArgs, session: &Session<'_>) -> Result<(), Failure> {
     let author = session.author(args.author.actor.as_deref(), &args.author.note);
     let decision = Decision::ApiKey(Box::new(key));
     log.change(decision, Expected::Head(head), &author, KAFKA_TIMEOUT)?;
-    show_token(&args.id, &secret)
+    show_token(&new)
 }
 
 /// Refuses a whole token: it may be in use, and must not end up in an error.
@@ -218,54 +210,4 @@ fn known(log: &AccountLog, id: &str) -> Result<(ApiKey, Option<Offset>), Failure
     };
     let head = accounts.head_of(&ChainKey::ApiKey(id.to_owned()));
     Ok(((**key).clone(), head))
-}
-
-fn random_id() -> Result<String, Failure> {
-    let mut bytes = [0; ID_CHARS];
-    fill(&mut bytes).context("the operating system gives no random bytes")?;
-    let letter = |byte: u8| char::from(ID_ALPHABET[usize::from(byte & 31)]);
-    Ok(bytes.into_iter().map(letter).collect())
-}
-
-fn random_secret() -> Result<String, Failure> {
-    let mut bytes = [0; SECRET_BYTES];
-    fill(&mut bytes).context("the operating system gives no random bytes")?;
-    Ok(hex(&bytes))
-}
-
-/// SHA-256 of a token's secret part, as it is written in the token.
-fn hash(secret: &str) -> String {
-    hex(digest(&SHA256, secret.as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_sha_256_of_the_text_in_the_token() {
-        // printf abc | sha256sum
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hash("abc"), expected);
-    }
-
-    #[test]
-    fn ids_and_secrets_have_the_form_of_tokens_and_are_never_the_same() {
-        let (id, secret) = (
-            random_id().expect("random"),
-            random_secret().expect("random"),
-        );
-        assert_eq!((id.len(), secret.len()), (12, 64));
-        let lower = |text: &str| {
-            text.bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
-        assert!(lower(&id) && lower(&secret));
-        assert_ne!(id, random_id().expect("random"));
-        assert_ne!(secret, random_secret().expect("random"));
-    }
 }

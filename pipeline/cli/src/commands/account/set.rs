@@ -56,9 +56,7 @@ pub(super) fn run(args: &SetArgs, session: &Session<'_>) -> Result<(), Failure> 
             "account {} says the same and stays as it is (control offset {offset})\n",
             args.id
         ))?),
-        Err(ControlError::Raced { offset, actor, .. }) => {
-            Err(raced(&change, offset, &actor, &log, catalog))
-        }
+        Err(ControlError::Raced { .. }) => Err(raced(&change, &log, catalog)),
         Err(error) => Err(refused(error)),
     }
 }
@@ -182,38 +180,28 @@ fn say(
     Ok(print(&text)?)
 }
 
-/// Says who was first, and shows both versions.
-fn raced(
-    change: &AccountChange,
-    offset: Offset,
-    actor: &str,
-    log: &AccountLog,
-    catalog: &Catalog,
-) -> Failure {
-    let theirs = match log.control().record_at(offset, KAFKA_TIMEOUT) {
+/// Says who was first, and shows both versions: the newest in force, and the one not written.
+fn raced(change: &AccountChange, log: &AccountLog, catalog: &Catalog) -> Failure {
+    let id = &change.account;
+    let (in_force, head) = newest(log, id);
+    let (Some(in_force), Some(head)) = (in_force, head) else {
+        return anyhow!("there is no account {id}, so it has no version to follow").into();
+    };
+    let theirs = match log.control().record_at(head, KAFKA_TIMEOUT) {
         Ok(past) => past,
         Err(error) => return error.into(),
     };
-    let at = short_time(theirs.append_time);
+    let (actor, at) = (theirs.record.actor, short_time(theirs.append_time));
     let side = |terms: &AccountTerms| {
         let lines = changes(None, terms, catalog);
         let lines: Vec<String> = lines.iter().map(|line| format!("\n    {line}")).collect();
         lines.concat()
     };
-    let Decision::Account(in_force) = &theirs.record.decision else {
-        return anyhow!(
-            "control offset {offset} is no version of account {}",
-            change.account
-        )
-        .into();
-    };
     Failure::Failed(anyhow!(
-        "{actor} was first: account {} was changed at {at}; nothing was written\n  \
-         in force (control offset {offset}):{}\n  yours:{}\n\
-         look at it with `meterline account get {}`, then try again",
-        change.account,
-        side(&in_force.terms),
+        "{actor} was first: account {id} was changed at {at}; nothing was written\n  \
+         in force (control offset {head}):{}\n  yours:{}\n\
+         look at it with `meterline account get {id}`, then try again",
+        side(&in_force),
         side(&change.terms),
-        change.account,
     ))
 }

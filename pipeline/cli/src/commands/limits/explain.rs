@@ -16,7 +16,6 @@ use crate::commands::account::{cap_name, now, override_fields, units::Units};
 use crate::failure::Failure;
 use crate::output::{Table, length, print, short_time};
 use anyhow::anyhow;
-use meterline_core::accounts::Account;
 use meterline_core::catalog::Catalog;
 use meterline_core::catalog::plans::{PeriodZone, Reset, Terms};
 use meterline_core::control::CatalogDecision;
@@ -33,7 +32,6 @@ struct Subject<'a> {
     meter: &'a str,
     catalog: &'a Catalog,
     decision: &'a CatalogDecision,
-    account: Option<&'a Account>,
     source: TermsSource<'a>,
     limit: Option<(std::borrow::Cow<'a, Terms>, Period)>,
     units: Units<'a>,
@@ -54,7 +52,6 @@ pub(super) fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<(), Failu
         meter: &args.meter,
         catalog,
         decision: &decision,
-        account,
         source,
         limit: source.limit(&args.meter),
         units: Units::of(catalog, &args.meter),
