@@ -56,7 +56,8 @@ pub struct Verdict {
     pub retry_after: Option<Duration>,
     /// What the verdict rests on.
     pub basis: Basis,
-    /// How old what is known of the tenant's use is; zero where nothing is.
+    /// How old what is known of the tenant's use is; zero where there was no answer, a day where
+    /// the service does not know it.
     pub age: Duration,
 }
 

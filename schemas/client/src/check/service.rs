@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Largest answer: one meter's is some 600 bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Age of an answer where the service does not know it: as old as matters to nobody.
+const UNKNOWN_AGE: Duration = Duration::from_secs(86_400);
 /// Path of the question under the service's address.
 const PATH: &str = "v1/limits/check";
 
@@ -171,7 +173,7 @@ fn read(body: &[u8]) -> Result<Answer, AskError> {
         room: meter.remaining.filter(|_| is_capped && counts),
         reason,
         retry_after: meter.retry_after.map(Duration::from_secs),
-        age: Duration::from_millis(wire.age_ms.unwrap_or(0)),
+        age: wire.age_ms.map_or(UNKNOWN_AGE, Duration::from_millis),
     })
 }
 
