@@ -72,7 +72,8 @@ def main():
     def authenticate(_server, _session, _envelope, _mechanism, login):
         known = (args.user.encode(), args.password.encode())
         is_known = isinstance(login, LoginPassword) and (login.login, login.password) == known
-        return AuthResult(success=is_known, auth_data=login)
+        # Not handled: the server itself says 535 to who is not known.
+        return AuthResult(success=is_known, handled=is_known, auth_data=login)
 
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(args.certificate)
