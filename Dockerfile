@@ -45,7 +45,8 @@ COPY --from=builder /src/LICENSE /usr/share/doc/meterline/LICENSE
 USER 10001:10001
 WORKDIR /var/lib/meterline
 VOLUME ["/var/lib/meterline"]
-EXPOSE 9464
+# Health and metrics; the API.
+EXPOSE 9464 8420
 # No HEALTHCHECK: the image also runs commands that end; whoever runs a stage asks /health/ready.
 ENTRYPOINT ["/usr/local/bin/meterline"]
 CMD ["--help"]

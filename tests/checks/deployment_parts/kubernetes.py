@@ -58,11 +58,22 @@ def complaints(one, objects):
         yield from bad_pod(kind, spec["template"]["spec"], objects)
     if kind == "PodDisruptionBudget" and not pods_of(spec["selector"], objects):
         yield "selects no pods"
+    if kind == "Service":
+        yield from bad_service(spec, objects)
     if kind == "NetworkPolicy":
         chosen = pods_of(spec["podSelector"], objects)
         every = sum(other["kind"] in WORKLOADS for other in objects)
         if len(chosen) != every:
             yield f"covers {len(chosen)} of {every} workloads"
+
+
+def bad_service(spec, objects):
+    pods = pods_of({"matchLabels": spec["selector"]}, objects)
+    containers = [one for pod in pods for one in pod["spec"]["containers"]]
+    offered = {port["name"] for one in containers for port in one.get("ports", [])}
+    for port in spec["ports"]:
+        if port["targetPort"] not in offered:
+            yield f"no pod that it selects has a port {port['targetPort']}"
 
 
 def pods_of(selector, objects):
