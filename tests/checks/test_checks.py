@@ -151,6 +151,15 @@ class Kubernetes(unittest.TestCase):
                 found = list(kubernetes.bad_container("Deployment", bad))
                 self.assertIn(word, "; ".join(found))
 
+    def test_a_service_reaches_a_port_of_its_pods(self):
+        port = {"name": "api", "containerPort": 8420}
+        pod = {"metadata": {"labels": {"part": "api"}}, "spec": {"containers": [{"ports": [port]}]}}
+        workloads = [{"kind": "Deployment", "spec": {"template": pod}}]
+        for part, target, complaints in [("api", "api", 0), ("api", "http", 1), ("rollup", "api", 1)]:
+            with self.subTest(part=part, target=target):
+                spec = {"selector": {"part": part}, "ports": [{"port": 8420, "targetPort": target}]}
+                self.assertEqual(len(list(kubernetes.bad_service(spec, workloads))), complaints)
+
 
 class Guide(unittest.TestCase):
     def setUp(self):
