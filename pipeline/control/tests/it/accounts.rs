@@ -1,10 +1,9 @@
 //! Accounts, keys and routes: changed by several at once, followed in order, restored.
 
 use crate::support::*;
-use meterline_checkpoint::{Store, StoreSettings};
 use meterline_control::{
     AccountLog, AccountsOptions, Changed, ControlError, ControlEvent, ControlLog, Decided,
-    Expected, Snapshots, propose_after,
+    Expected, propose_after,
 };
 use meterline_core::account::{AccountChange, AccountStatus, AccountTerms, RunningPeriod};
 use meterline_core::account::{ApiKey, Role, TenantScope};
@@ -13,9 +12,7 @@ use meterline_core::control::{ChainKey, Decision};
 use meterline_core::time::LogTime;
 use meterline_kafka::Settings;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::thread;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 fn plan(name: &str) -> Plan {
@@ -28,7 +25,7 @@ fn plan(name: &str) -> Plan {
 }
 
 /// A deployment with the plans `free` and `pro` in force, and a reader of its accounts.
-fn with_plans() -> (Settings, AccountLog) {
+pub(crate) fn with_plans() -> (Settings, AccountLog) {
     let (settings, _, log) = deployment(1);
     let mut catalog = catalog(&["a"]);
     catalog.plans = Plans {
@@ -41,7 +38,7 @@ fn with_plans() -> (Settings, AccountLog) {
     (settings, accounts)
 }
 
-fn follow(settings: &Settings) -> AccountLog {
+pub(crate) fn follow(settings: &Settings) -> AccountLog {
     let options = AccountsOptions::default();
     ControlLog::connect_with_accounts(settings, options).expect("a client")
 }
@@ -64,7 +61,7 @@ fn change(id: &str, plan: &str) -> AccountChange {
     }
 }
 
-fn account(id: &str, plan: &str) -> Decision {
+pub(crate) fn account(id: &str, plan: &str) -> Decision {
     Decision::Account(Box::new(change(id, plan)))
 }
 
@@ -83,12 +80,12 @@ fn key(id: &str, revoked: bool) -> Decision {
 }
 
 /// Changes an account, whatever is there.
-fn set(log: &AccountLog, id: &str, plan: &str) -> Result<Changed, ControlError> {
+pub(crate) fn set(log: &AccountLog, id: &str, plan: &str) -> Result<Changed, ControlError> {
     let decision = account(id, plan);
     log.change(decision, Expected::Any, &author("admin"), TIMEOUT)
 }
 
-fn offset(changed: Result<Changed, ControlError>) -> u64 {
+pub(crate) fn offset(changed: Result<Changed, ControlError>) -> u64 {
     match changed {
         Ok(Changed::InForce(offset)) => offset,
         other => panic!("not a new version: {other:?}"),
@@ -287,124 +284,6 @@ fn many_changes_are_on_their_way_together_and_each_is_answered() {
         .filter(|changed| matches!(changed, Ok(Changed::InForce(_))));
     assert_eq!(written.count(), 1, "t7 was of another plan");
     assert_eq!(end_of(&settings), end + 1);
-}
-
-/// Writes a snapshot of what is in the log now, as a stage would.
-fn write_snapshot(settings: &Settings, folder: &Path, runtime: &Runtime) {
-    let options = AccountsOptions {
-        snapshots: Some(snapshots(folder, runtime, Some(1))),
-        feed: None,
-    };
-    let log = ControlLog::connect_with_accounts(settings, options).expect("a client");
-    let view = log.control().read_to_end(TIMEOUT).expect("readable");
-    let store = store(folder);
-    let topic = log.control().topic_id().expect("connected");
-    let deadline = std::time::Instant::now() + TIMEOUT;
-    while runtime
-        .block_on(store.snapshots(topic))
-        .expect("a list")
-        .first()
-        != Some(&view.position())
-    {
-        assert!(std::time::Instant::now() < deadline, "no snapshot in time");
-        thread::yield_now();
-    }
-}
-
-fn store(folder: &Path) -> Store {
-    let url = format!("file://{}", folder.display());
-    Store::open(&StoreSettings::new(&url)).expect("a store")
-}
-
-fn snapshots(folder: &Path, runtime: &Runtime, every: Option<u64>) -> Snapshots {
-    Snapshots {
-        store: store(folder),
-        runtime: runtime.handle().clone(),
-        every,
-    }
-}
-
-fn restored(settings: &Settings, folder: &Path, runtime: &Runtime) -> AccountLog {
-    let options = AccountsOptions {
-        snapshots: Some(snapshots(folder, runtime, None)),
-        feed: None,
-    };
-    let log = ControlLog::connect_with_accounts(settings, options).expect("a client");
-    log.control().read_to_end(TIMEOUT).expect("readable");
-    log
-}
-
-#[test]
-fn a_reader_from_a_snapshot_knows_what_one_from_the_beginning_knows() {
-    let (settings, log) = with_plans();
-    for number in 0..300 {
-        let changes = (0..10).map(|n| (account(&format!("t{number}-{n}"), "free"), Expected::Any));
-        let changed = log.change_all(changes.collect(), &author("import"), TIMEOUT);
-        changed.expect("written");
-    }
-    publish_more(&log, "b");
-    let folder = tempfile::tempdir().expect("a folder");
-    let runtime = Runtime::new().expect("a runtime");
-    write_snapshot(&settings, folder.path(), &runtime);
-    let at = end_of(&settings);
-    for more in [false, true] {
-        if more {
-            offset(set(&log, "acme", "pro"));
-            publish_more(&log, "c");
-        }
-        let (sender, mut events) = mpsc::channel(100_000);
-        let options = AccountsOptions {
-            snapshots: Some(snapshots(folder.path(), &runtime, None)),
-            feed: Some(sender),
-        };
-        let restored = ControlLog::connect_with_accounts(&settings, options).expect("a client");
-        let whole = follow(&settings);
-        let read = [&restored, &whole].map(|log| {
-            let view = log.control().read_to_end(TIMEOUT).expect("readable");
-            (summary(&view), log.accounts().snapshot())
-        });
-        assert!(read[0] == read[1], "the readers differ");
-        let Some(ControlEvent::Restored(start)) = events.blocking_recv() else {
-            panic!("it began at the log's beginning");
-        };
-        assert_eq!((start.position, start.accounts.len()), (at, 3_000));
-        let kinds = start
-            .records
-            .iter()
-            .map(|entry| entry.record().decision.kind());
-        assert_eq!(kinds.collect::<Vec<_>>(), ["topic", "catalog", "catalog"]);
-    }
-}
-
-/// Publishes the catalog in force with one meter more.
-fn publish_more(log: &AccountLog, event_type: &str) {
-    let view = log.control().read_to_end(TIMEOUT).expect("readable");
-    let mut more = view.catalog().expect("published").compiled.catalog.clone();
-    more.meters.extend(catalog(&[event_type]).meters);
-    let applied = log
-        .control()
-        .apply_catalog(more, "", &author("admin"), TIMEOUT);
-    applied.expect("in force");
-}
-
-#[test]
-fn a_snapshot_that_does_not_fit_is_passed_over() {
-    let (settings, log) = with_plans();
-    offset(set(&log, "acme", "free"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let runtime = Runtime::new().expect("a runtime");
-    let (topic, end) = (
-        log.control().topic_id().expect("connected"),
-        end_of(&settings),
-    );
-    let foreign = [&2u32.to_le_bytes()[..], &end.to_le_bytes()].concat();
-    for (position, content) in [(end, foreign), (end - 1, b"cut".to_vec())] {
-        let store = store(folder.path());
-        let put = store.put_snapshot(topic, position, content);
-        runtime.block_on(put).expect("stored");
-    }
-    let restored = restored(&settings, folder.path(), &runtime);
-    assert_eq!(restored.accounts().snapshot(), log.accounts().snapshot());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod adopting;
 mod deciding;
 mod halting;
 mod initializing;
+mod snapshots;
 #[path = "../../../../sinks/kafka/tests/it/stack.rs"]
 mod stack;
 mod support;

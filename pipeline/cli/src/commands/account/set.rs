@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::{print, short_time};
 use anyhow::{Context as _, anyhow};
 use meterline_control::{AccountLog, Changed, ControlError, Expected};
-use meterline_core::account::{AccountChange, AccountTerms};
+use meterline_core::account::{AccountChange, AccountTerms, RunningPeriod};
 use meterline_core::catalog::Catalog;
 use meterline_core::control::Decision;
 use meterline_core::position::Offset;
@@ -177,7 +177,22 @@ fn say(
     for line in changes(known, &change.terms, catalog) {
         text.push_str(&format!("  {line}\n"));
     }
+    if known.is_some() {
+        text.push_str(running(change.running));
+    }
     Ok(print(&text)?)
+}
+
+/// What becomes of the running period.
+fn running(running: RunningPeriod) -> &'static str {
+    match running {
+        RunningPeriod::Keep => {
+            "the running period goes on to its end; its use counts against the new limits\n"
+        }
+        RunningPeriod::Restart => {
+            "the running period ends with the full UTC hour before; use starts at zero again there\n"
+        }
+    }
 }
 
 /// Says who was first, and shows both versions: the newest in force, and the one not written.
