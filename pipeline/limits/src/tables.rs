@@ -4,7 +4,7 @@
 //! reading breaks off it begins again, since every row keeps the highest stamp it was seen with.
 
 use meterline_clickhouse::{ClickHouse, Error};
-use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
+use meterline_core::bucket::{BucketRow, Kind, Series};
 use meterline_core::catalog::{Aggregation, Catalog};
 use meterline_core::limits::Engine;
 use meterline_core::position::{Offset, Stamp, TopicId};
@@ -44,7 +44,7 @@ pub(crate) async fn read(
     let mut levels = clickhouse.held_levels(from)?;
     while let Some(rows) = levels.next().await? {
         for row in rows {
-            engine.total(row.partition(), &held(row));
+            engine.held_level(row.partition(), &held(row));
         }
     }
     let mut standings = clickhouse.standings()?;
@@ -84,7 +84,7 @@ fn from_progress(rows: &[ProgressRow], usage: TopicId) -> FromTables {
 /// A held level as the hour bucket that its value lies in.
 fn held(row: HeldLevelRow) -> BucketRow {
     let window = Window::of(Level::Hour, row.latest_time.hour());
-    let stamp = row.stamp();
+    let bucket = row.bucket();
     let series = Series {
         tenant: row.tenant.into(),
         meter: row.meter.into(),
@@ -92,14 +92,6 @@ fn held(row: HeldLevelRow) -> BucketRow {
         aggregation: Aggregation::Latest,
         dimensions: Box::default(),
         dimensions_hash: 0,
-    };
-    let bucket = Bucket {
-        events: 1,
-        latest: row.latest,
-        latest_time: row.latest_time,
-        latest_stamp: stamp,
-        changed: stamp,
-        ..Bucket::default()
     };
     BucketRow {
         series: Arc::new(series),

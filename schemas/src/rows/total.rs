@@ -115,8 +115,8 @@ impl From<HourTotalRow> for Total {
 /// What a level held before a moment, by one log partition: the value of the highest (event time,
 /// stamp).
 ///
-/// Its stamp is that of the record of the value, the same from whichever table it was read; when
-/// the bucket around it last changed is not said, since that differs by table.
+/// What limits judge by it is stamped with the last change of any of the level's buckets before
+/// the moment, the value's own or another: whoever read them all as totals knows just that.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
 pub struct HeldLevelRow {
     /// Who is billed.
@@ -135,6 +135,10 @@ pub struct HeldLevelRow {
     pub latest_time: EventTime,
     /// Version of the stamp of the record of the value.
     pub latest_version: u64,
+    /// Events of the largest of the buckets; 0: all were restated as nothing, there is no value.
+    pub events: u64,
+    /// Version of the stamp of the last change of any of the buckets.
+    pub version: u64,
 }
 
 impl HeldLevelRow {
@@ -147,9 +151,16 @@ impl HeldLevelRow {
         }
     }
 
-    /// The stamp of the record of the value.
+    /// The bucket that the value would be the only one of.
     #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        Stamp::from_version(self.latest_version)
+    pub fn bucket(&self) -> Bucket {
+        Bucket {
+            events: self.events,
+            latest: self.latest,
+            latest_time: self.latest_time,
+            latest_stamp: Stamp::from_version(self.latest_version),
+            changed: Stamp::from_version(self.version),
+            ..Bucket::default()
+        }
     }
 }

@@ -36,9 +36,9 @@ impl ClickHouse {
     /// What meters that aggregate by `latest` held before a moment, per tenant, meter and log
     /// partition, in no order.
     ///
-    /// Months that end before the moment answer for their hours. The hours of the last two months
-    /// are read too: the month of the moment is not over, and rows of months come after those of
-    /// their hours.
+    /// Months that end before the moment answer for their hours, with the same last change. The
+    /// hours of the last two months are read too: the month of the moment is not over, and rows of
+    /// months come after those of their hours.
     ///
     /// # Errors
     /// Any [`Error`] of a request.
@@ -51,8 +51,8 @@ impl ClickHouse {
         let side = |table: &str, span: &str| {
             format!(
                 "SELECT tenant, meter, topic_id, log_partition, latest, latest_time, \
-                 latest_version FROM {table} FINAL WHERE aggregation = 'latest' \
-                 AND kind != 'part' AND events > 0 AND {span}"
+                 latest_version, events, version FROM {table} FINAL \
+                 WHERE aggregation = 'latest' AND kind != 'part' AND {span}"
             )
         };
         let hours = side(
@@ -64,11 +64,13 @@ impl ClickHouse {
             "bucket_monthly",
             "window_start < toDateTime({month:UInt32}, 'UTC')",
         );
-        let newest =
-            |column: &str| format!("argMax(b.{column}, (b.latest_time, b.latest_version))");
+        let newest = |column: &str| {
+            format!("argMaxIf(b.{column}, (b.latest_time, b.latest_version), b.events > 0)")
+        };
         let sql = format!(
             "SELECT tenant, meter, topic_id, log_partition, {} AS latest, {} AS latest_time, \
-             {} AS latest_version FROM ({hours} UNION ALL {months}) AS b \
+             {} AS latest_version, max(b.events) AS events, max(b.version) AS version \
+             FROM ({hours} UNION ALL {months}) AS b \
              GROUP BY tenant, meter, topic_id, log_partition",
             newest("latest"),
             newest("latest_time"),

@@ -106,6 +106,15 @@ impl Engine {
         }
     }
 
+    /// Takes what a level held before [`Engine::first_hour`] in one log partition: the bucket of
+    /// its value, with the stamp of the last change of any of its buckets before that hour. So a
+    /// judgement knows as much as that of an engine that read all of them.
+    pub fn held_level(&mut self, log_partition: LogPartition, row: &BucketRow) {
+        if let Some(touched) = self.usage.held(log_partition, row) {
+            self.agenda.mark(touched.tenant, touched.hour.start());
+        }
+    }
+
     /// Takes progress: totals of the partition are complete before `to`. Judge right after it,
     /// before further totals of the partition: those who have one are judged at the next progress.
     pub fn progress(&mut self, log_partition: LogPartition, to: Stamp, log_time: LogTime) {

@@ -90,6 +90,31 @@ impl Usage {
         log_partition: LogPartition,
         row: &BucketRow,
     ) -> Option<Touched> {
+        let edge = self.edge;
+        let (touched, series, value) = self.place(log_partition, row)?;
+        let changed = if touched.hour < edge {
+            series.hold(value)
+        } else {
+            series.take(value)
+        };
+        changed.then_some(touched)
+    }
+
+    /// Takes what a level held before the hours that are read: the bucket of its value, changed
+    /// when any of those that are not read was last. `None` as for [`Usage::total`].
+    ///
+    /// It is held apart from the hours: a total of the value's own hour can have a lower stamp.
+    pub(super) fn held(&mut self, log_partition: LogPartition, row: &BucketRow) -> Option<Touched> {
+        let (touched, series, value) = self.place(log_partition, row)?;
+        series.hold(value).then_some(touched)
+    }
+
+    /// What a row says, and the series that it belongs to.
+    fn place(
+        &mut self,
+        log_partition: LogPartition,
+        row: &BucketRow,
+    ) -> Option<(Touched, &mut Series, Value)> {
         let measure = Measure::of(row.series.aggregation)?;
         if row.window.level != Level::Hour || row.series.kind == Kind::Part {
             return None;
@@ -109,12 +134,7 @@ impl Usage {
             &row.bucket,
             raw_value(row.series.aggregation, &row.bucket),
         );
-        let changed = if hour < self.edge {
-            all[place].hold(value)
-        } else {
-            all[place].take(value)
-        };
-        changed.then_some(Touched { tenant, hour })
+        Some((Touched { tenant, hour }, &mut all[place], value))
     }
 
     /// Takes progress; whether it is further than what was known of the partition.

@@ -1,8 +1,10 @@
 //! Logs, and engines that read them.
 
 use crate::oracle::Versions;
-use crate::usage_log::{PARTITIONS, Total, UsageLog};
-use crate::world::{ALERT_PARTITIONS, START, TENANTS, Wish, catalog_decision, catalog_record};
+use crate::usage_log::{PARTITIONS, Total, UsageLog, held};
+use crate::world::{
+    ALERT_PARTITIONS, START, TENANTS, Wish, catalog_decision, catalog_record, log_partition,
+};
 use meterline_core::accounts::Accounts;
 use meterline_core::alert::{AlertKey, AlertState, Transition};
 use meterline_core::catalog::Catalog;
@@ -94,6 +96,23 @@ impl Instance {
             outbox: Vec::new(),
             ids: number << 64,
         }
+    }
+
+    /// One that starts from tables in which no hour is left, and reads topics from their end on.
+    pub(crate) fn from_tables(number: u128, logs: &Logs) -> Self {
+        let mut instance = Self::new(number);
+        let before = Engine::first_hour(LogTime(logs.now), &logs.catalog);
+        for (partition, topic) in logs.usage.totals.iter().enumerate() {
+            let id = log_partition(u32::try_from(partition).expect("few"));
+            for row in held(&logs.usage.events[partition], before) {
+                instance.engine.held_level(id, &row);
+            }
+            if let Some(Total::Progress(id, to, log_time)) = topic.last() {
+                instance.engine.progress(*id, *to, *log_time);
+            }
+            instance.totals[partition] = topic.len();
+        }
+        instance
     }
 
     /// Reads some records of one of five logs.

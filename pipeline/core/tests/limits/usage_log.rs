@@ -69,6 +69,25 @@ impl UsageLog {
     }
 }
 
+/// What levels held in a partition before an hour, as the tables say it.
+pub(crate) fn held(events: &[Event], before: Hour) -> Vec<BucketRow> {
+    let mut levels: BTreeMap<_, (Hour, Bucket)> = BTreeMap::new();
+    for ((tenant, meter, hour), bucket) in fold(events) {
+        if METERS[meter].1 != Aggregation::Latest || hour >= before {
+            continue;
+        }
+        let (held_hour, held) = levels.entry((tenant, meter)).or_insert((hour, bucket));
+        let changed = held.changed.max(bucket.changed);
+        if (held.latest_time, held.latest_stamp) < (bucket.latest_time, bucket.latest_stamp) {
+            (*held_hour, *held) = (hour, bucket);
+        }
+        held.changed = changed;
+    }
+    let rows = levels.into_iter();
+    rows.map(|((tenant, meter), (hour, bucket))| row((tenant, meter, hour), bucket))
+        .collect()
+}
+
 fn offset(place: usize) -> Offset {
     Offset::try_from(place).expect("few")
 }

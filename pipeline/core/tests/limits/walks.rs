@@ -219,6 +219,37 @@ fn a_level_is_held_when_its_hour_is_no_longer_kept() {
 }
 
 #[test]
+fn who_starts_from_what_a_level_held_judges_like_who_read_it_all() {
+    let seats = |limit| vec![("seats", terms(limit, Cap::Hard, Reset::Month, &["100"]))];
+    // The value's own record, the last change of its hour, and that of an hour before.
+    let second = 1_000;
+    let late = [
+        vec![],
+        vec![START + second],
+        vec![START + second, START - HOUR],
+    ];
+    for late in late {
+        let plans = vec![("small", seats("10")), ("large", seats("20"))];
+        let mut walk = Walk::new(catalog(plans));
+        walk.decides(Wish::of("acme", "small"));
+        assert_eq!(
+            walk.uses("seats", 10, START + 2 * second),
+            ["+100 #1 10/10"]
+        );
+        for at in late {
+            assert_eq!(walk.uses("seats", 3, at), [""; 0]);
+        }
+        walk.waits(START + 90 * DAY);
+        assert_eq!(walk.standing("seats").used, q("10"));
+        let standing = walk.standing("seats").clone();
+        walk.instance = Instance::from_tables(2, &walk.logs);
+        assert_eq!(walk.follow(), [""; 0]);
+        assert_eq!(*walk.standing("seats"), standing);
+        assert_eq!(walk.decides(Wish::of("acme", "large")), ["-100 #1 10/20"]);
+    }
+}
+
+#[test]
 fn a_scheduled_version_is_judged_when_it_begins() {
     let mut walk = Walk::new(two_plans());
     walk.uses("calls", 90, START);

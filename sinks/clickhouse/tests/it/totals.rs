@@ -103,17 +103,20 @@ async fn levels_hold_from_hours_and_from_months_before() {
     let later = level("seats", Level::Hour, at(200), 0, "99", 90);
     insert(&sink, Level::Hour, 0, &[later.clone()]).await;
     let found = collect(sink.held_levels(before).unwrap()).await;
-    let held = |log: u32, meter: &str, value: &str, time: EventTime, offset| HeldLevelRow {
-        tenant: "acme".to_owned(),
-        meter: meter.to_owned(),
-        topic_id: partition(log).topic_id,
-        log_partition: log,
-        latest: quantity(value),
-        latest_time: time,
-        latest_version: stamp(0, offset).version(),
-    };
+    let held =
+        |log: u32, meter: &str, value: &str, time: EventTime, offset, changed| HeldLevelRow {
+            tenant: "acme".to_owned(),
+            meter: meter.to_owned(),
+            topic_id: partition(log).topic_id,
+            log_partition: log,
+            latest: quantity(value),
+            latest_time: time,
+            latest_version: stamp(0, offset).version(),
+            events: u64::from(offset > 0),
+            version: stamp(0, changed).version(),
+        };
     let since = EventTime(at(-300).start().0 + 9_000_000);
-    assert_eq!(found, [held(0, "seats", "3", since, 10)]);
+    assert_eq!(found, [held(0, "seats", "3", since, 10, 60)]);
 
     // Hours of this month before the moment are newer, and of one moment the higher stamp counts.
     let rows = [
@@ -130,9 +133,11 @@ async fn levels_hold_from_hours_and_from_months_before() {
         &[level("seats", Level::Hour, at(50), 0, "6", 3)],
     )
     .await;
-    // Restated as nothing: no value.
+    // Restated as nothing: no value, but a change.
     let mut nothing = level("devices", Level::Hour, at(50), 0, "0", 3);
     nothing.bucket.events = 0;
+    let mut restated = level("stores", Level::Hour, at(60), 0, "0", 7);
+    restated.bucket.events = 0;
     // No level, and a part.
     let sum = row(
         &series("acme", "calls", Aggregation::Sum, &[]),
@@ -142,18 +147,59 @@ async fn levels_hold_from_hours_and_from_months_before() {
     );
     let mut part = level("seats", Level::Hour, at(99), 8, "77", 70);
     part.series = std::sync::Arc::new(series("acme", "seats", Aggregation::Latest, &[("a", "b")]));
-    insert(&sink, Level::Hour, 0, &[nothing, sum, part]).await;
+    insert(&sink, Level::Hour, 0, &[nothing, restated, sum, part]).await;
     let mut found = collect(sink.held_levels(before).unwrap()).await;
     found.sort_by(|a, b| (&a.meter, a.log_partition).cmp(&(&b.meter, b.log_partition)));
     let at_99 = EventTime(at(99).start().0 + 7_000_000);
     assert_eq!(
         found,
         [
-            held(0, "seats", "5", at_99, 21),
-            held(1, "seats", "6", at(50).start(), 3),
-            held(0, "stores", "8", at(-1).start(), 5),
+            held(0, "devices", "0", EventTime(0), 0, 53),
+            held(0, "seats", "5", at_99, 21, 71),
+            held(1, "seats", "6", at(50).start(), 3, 53),
+            held(0, "stores", "8", at(-1).start(), 5, 57),
         ]
     );
+}
+
+#[tokio::test]
+async fn what_is_held_changed_when_any_of_its_buckets_did() {
+    let at = |hours: i32| Hour(NEW_YEAR.0 + hours);
+    let changed = |row: &BucketRow, offset| {
+        let mut row = row.clone();
+        row.bucket.changed = stamp(0, offset);
+        row
+    };
+    // The value stands since the record at 20; an hour and a month before it changed later.
+    let value = level("seats", Level::Hour, at(20), 7, "4", 20);
+    let earlier = level("seats", Level::Hour, at(10), 7, "9", 15);
+    let month = level("seats", Level::Month, at(-300), 7, "2", 3);
+    let december = level("seats", Level::Hour, at(-300), 7, "2", 3);
+    // Changes at, of the hours of the value and before it, of December's month and its hour.
+    for (hours, months, december_hour, expected) in [
+        ([20, 15], 3, None, 20),
+        ([31, 15], 3, None, 31),
+        ([20, 32], 3, None, 32),
+        ([20, 15], 33, None, 33),
+        ([20, 15], 3, Some(34), 34),
+        ([20, 15], 35, Some(35), 35),
+    ] {
+        let (_database, sink) = Database::migrated().await;
+        let rows = [changed(&value, hours[0]), changed(&earlier, hours[1])];
+        insert(&sink, Level::Hour, 0, &rows).await;
+        insert(&sink, Level::Month, 0, &[changed(&month, months)]).await;
+        if let Some(offset) = december_hour {
+            insert(&sink, Level::Hour, 0, &[changed(&december, offset)]).await;
+        }
+        let found = collect(sink.held_levels(at(100).start()).unwrap()).await;
+        let [row] = &found[..] else {
+            panic!("one level: {found:?}");
+        };
+        let bucket = row.bucket();
+        assert_eq!(bucket.latest, quantity("4"));
+        assert_eq!(bucket.latest_stamp, stamp(0, 20));
+        assert_eq!(bucket.changed, stamp(0, expected));
+    }
 }
 
 #[tokio::test]
