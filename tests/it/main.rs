@@ -31,6 +31,7 @@ mod months;
 mod object_store;
 mod observability;
 mod operations;
+mod overshoot;
 mod pointers;
 mod rebalances;
 mod rekey;
