@@ -54,8 +54,13 @@ def waited_seconds(pid):
 
 def peak_memory(pid):
     """Largest resident memory of a process so far, in bytes."""
+    return memory(pid, "VmHWM")
+
+
+def memory(pid, name):
+    """What `/proc` says of a process's memory by this name, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
 

@@ -1,7 +1,14 @@
-//! What the two programs of the benchmark share: how they reach the broker and what they print.
+//! What the programs of the benchmark share: how they reach broker and API, what they send, and
+//! what they print.
 //!
-//! Both use the client settings of the pipeline itself, so that the raw consumer reads the way the
-//! worker does. They print one JSON line, which `run` reads; nothing here is part of the product.
+//! Those of Kafka use the client settings of the pipeline itself, so that the raw consumer reads
+//! the way the worker does. They print one JSON line, which `run` reads; nothing here is part of
+//! the product.
+
+pub mod events;
+pub mod http;
+pub mod latency;
+pub mod publish;
 
 use clap::Args;
 use meterline_kafka::Settings;
@@ -14,9 +21,9 @@ pub struct Target {
     /// `host:port` of the broker.
     #[arg(long)]
     pub brokers: String,
-    /// The usage topic.
-    #[arg(long, default_value = "usage.events")]
-    pub topic: String,
+    /// What the names of all topics begin with.
+    #[arg(long, default_value = "")]
+    pub prefix: String,
 }
 
 impl Target {
@@ -26,8 +33,14 @@ impl Target {
         Settings {
             brokers: self.brokers.clone(),
             properties: BTreeMap::new(),
-            topic_prefix: String::new(),
+            topic_prefix: self.prefix.clone(),
         }
+    }
+
+    /// The usage topic.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        self.settings().topics().usage_events()
     }
 }
 

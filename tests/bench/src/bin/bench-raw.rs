@@ -24,10 +24,11 @@ fn main() -> Result<()> {
     let target = Arguments::parse().target;
     let config = target.settings().consumer_config("bench-raw");
     let consumer: BaseConsumer = config.create().context("failed to make a consumer")?;
-    let partitions = partitions(&consumer, &target.topic)?;
+    let topic = target.topic();
+    let partitions = partitions(&consumer, &topic)?;
     let mut positions = TopicPartitionList::new();
     for partition in &partitions {
-        positions.add_partition_offset(&target.topic, *partition, Offset::Beginning)?;
+        positions.add_partition_offset(&topic, *partition, Offset::Beginning)?;
     }
     consumer
         .assign(&positions)
