@@ -50,13 +50,22 @@ impl Standing {
     /// rise with what is known; by the same decisions, periods only follow each other (another
     /// catalog or account may begin them earlier); in one period stamps only rise. So a higher
     /// version knows more.
+    ///
+    /// Two that know other decisions each can have one version: catalog 3 without the account that
+    /// a slow clock has not let begin, and catalog 1 with account 2. What knows both is above both,
+    /// and follows as soon as either engine knows it.
     #[must_use]
     pub fn version(&self) -> u128 {
-        let control = self.judged.catalog + self.judged.account.unwrap_or(0);
-        let hours = self.period_start.hour().0.max(0).unsigned_abs();
-        let usage = self.judged.usage.iter();
+        Self::version_of(&self.judged, self.period_start, self.crossed_at.is_some())
+    }
+
+    /// [`Standing::version`] of one that need not be made.
+    pub(crate) fn version_of(judged: &Judged, period_start: EventTime, is_crossed: bool) -> u128 {
+        let control = judged.catalog + judged.account.unwrap_or(0);
+        let hours = period_start.hour().0.max(0).unsigned_abs();
+        let usage = judged.usage.iter();
         let usage = usage.fold(0u64, |sum, (_, stamp)| sum.saturating_add(stamp.version()));
-        let crossed = u128::from(self.crossed_at.is_some());
+        let crossed = u128::from(is_crossed);
         (u128::from(control & 0x7f_ffff_ffff) << 89)
             | (u128::from(hours & 0xff_ffff) << 65)
             | (u128::from(usage) << 1)

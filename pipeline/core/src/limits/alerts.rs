@@ -207,13 +207,21 @@ impl Alerts {
         self.heads.get(key.tenant.as_str())?.get(&place)
     }
 
+    /// Heads of one tenant's chains, for whoever asks for many.
+    pub(super) fn heads(&self, tenant: &str) -> Heads<'_> {
+        let count = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
+        Heads {
+            heads: self.heads.get(tenant),
+            log_time: log_time_of(&self.partitions, tenant, count),
+        }
+    }
+
     /// Heads of a tenant's chains, by period, meter and threshold.
     pub fn of_tenant<'a>(
         &'a self,
         tenant: &'a str,
     ) -> impl Iterator<Item = (&'a Place, &'a Head)> + 'a {
-        let heads = self.heads.get(tenant).into_iter().flatten();
-        heads.filter(move |(place, _)| !self.is_forgotten(tenant, place))
+        self.heads(tenant).since(EventTime(i64::MIN))
     }
 
     /// Open alerts of a tenant, of all periods that are not forgotten: those of a period that is
@@ -255,6 +263,41 @@ impl Alerts {
         let count = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let log_time = log_time_of(&self.partitions, tenant, count);
         is_old(place.period_start, log_time)
+    }
+}
+
+/// Heads of one tenant's chains; those that are forgotten are not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads<'a> {
+    heads: Option<&'a BTreeMap<Place, Head>>,
+    log_time: LogTime,
+}
+
+impl<'a> Heads<'a> {
+    /// Whether there is none: the usual tenant, of whom no place needs to be named.
+    pub(super) fn is_empty(self) -> bool {
+        self.heads.is_none()
+    }
+
+    /// The head of a chain.
+    pub(super) fn get(self, place: &Place) -> Option<&'a Head> {
+        let head = self.heads?.get(place)?;
+        (!is_old(place.period_start, self.log_time)).then_some(head)
+    }
+
+    /// Those of periods that start at a moment or later, by period, meter and threshold.
+    pub(super) fn since(
+        self,
+        period_start: EventTime,
+    ) -> impl Iterator<Item = (&'a Place, &'a Head)> {
+        let first = Place {
+            period_start,
+            meter: "".into(),
+            threshold: "".into(),
+        };
+        let heads = self.heads.into_iter();
+        let heads = heads.flat_map(move |heads| heads.range(first.clone()..));
+        heads.filter(move |(place, _)| !is_old(place.period_start, self.log_time))
     }
 }
 

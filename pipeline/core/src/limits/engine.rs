@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// the least retention of usage, which bounds how long everything may be down.
 const LAG_DAYS: i64 = 7;
 /// The longest period: 31 days, and a day for clocks that are set back within it.
-const LONGEST_PERIOD_DAYS: i64 = 32;
+const LONGEST_PERIOD: Millis = Millis(32 * 86_400_000);
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// How often old hours and forgotten chains are dropped.
@@ -96,7 +96,7 @@ impl Engine {
     #[must_use]
     pub fn first_hour(now: LogTime, catalog: &Catalog) -> Hour {
         let reach = reach(now, catalog);
-        EventTime(reach.0.saturating_sub(LONGEST_PERIOD_DAYS * MICROS_PER_DAY)).hour()
+        reach.before(LONGEST_PERIOD).hour()
     }
 
     /// Takes a total, in any order; rows that use is not made of are passed.
@@ -269,9 +269,8 @@ impl Engine {
             };
             judgement.transitions.push(transition);
         }
-        let standings = case.standings(&facts, &self.alerts);
-        self.published
-            .keep_news(tenant, standings, &mut judgement.standings);
+        let news = case.standings(&facts, &self.alerts, tenant, &mut self.published);
+        judgement.standings.extend(news);
         self.agenda.wake_at(tenant, case.next_moment(&facts));
     }
 

@@ -57,6 +57,20 @@ pub fn effective<'p>(
     Some(Cow::Owned(terms))
 }
 
+/// How the periods of a meter are made: the reset and zone of [`effective`], which no override
+/// changes.
+#[must_use]
+pub(super) fn periods(
+    plans: &Plans,
+    plan: &str,
+    meter: &str,
+    overrides: Option<&Override>,
+) -> Option<(Reset, PeriodZone)> {
+    let of_plan = plans.plan(plan).and_then(|plan| plan.meters.get(meter));
+    let of_plan = of_plan.map(|terms| (terms.reset, terms.zone));
+    of_plan.or_else(|| overrides.map(|_| UNSAID))
+}
+
 /// [`effective`] of every meter and derived quantity that the plan or an override speaks of, by
 /// their names.
 #[must_use]
@@ -78,16 +92,20 @@ pub fn all<'p>(
     names.into_iter().filter_map(terms).collect()
 }
 
+/// The periods of a meter that only overrides speak of.
+const UNSAID: (Reset, PeriodZone) = (Reset::Month, PeriodZone::Utc);
+
 /// The terms of a meter that nothing is said of.
 fn unlimited() -> Terms {
+    let (reset, zone) = UNSAID;
     Terms {
         included: None,
         limit: None,
         cap: Cap::None,
         grace: None,
         thresholds: Vec::new(),
-        reset: Reset::Month,
-        zone: PeriodZone::Utc,
+        reset,
+        zone,
         price: None,
     }
 }

@@ -202,7 +202,8 @@ impl Instance {
     }
 }
 
-/// The table of standings: the highest version is kept, and equal versions are equal rows.
+/// The table of standings: the highest version is kept, and equal versions by the same decisions
+/// are equal rows.
 #[derive(Default)]
 pub(crate) struct Published(pub(crate) BTreeMap<(String, String), Standing>);
 
@@ -213,7 +214,8 @@ impl Published {
             self.0.insert(key, standing);
             return;
         };
-        if known.version() == standing.version() {
+        let decisions = |of: &Standing| (of.judged.catalog, of.judged.account);
+        if known.version() == standing.version() && decisions(known) == decisions(&standing) {
             assert_eq!(*known, standing, "INV-STAMP");
         } else if known.version() < standing.version() {
             *known = standing;

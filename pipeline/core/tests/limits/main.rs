@@ -4,6 +4,7 @@
 //! it can be, and shares no code with the engine but the vocabulary; a run is a function of its
 //! generated script, so a failure prints all it needs to be repeated.
 
+mod behind;
 mod checks;
 mod instances;
 mod oracle;

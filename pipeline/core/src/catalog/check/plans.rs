@@ -6,6 +6,7 @@
 
 mod derived;
 mod measures;
+mod shared;
 pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub(super) fn check(catalog: &Catalog, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(format!("{path}.name"), reason));
         }
         one(plan, &path, &measures, problems);
+        shared::check(plans, plan, &path, problems);
     }
 }
 

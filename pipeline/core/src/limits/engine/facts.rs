@@ -8,12 +8,11 @@ use super::super::{Exact, fires};
 use crate::account::AccountStatus;
 use crate::accounts::{Account, Version};
 use crate::alert::Judged;
-use crate::catalog::plans::{Derived, Plans, Terms, Threshold};
+use crate::catalog::plans::{Derived, PeriodZone, Plans, Reset, Terms, Threshold};
 use crate::control::CatalogDecision;
 use crate::period::{Period, PeriodRule, Timeline, Zone};
 use crate::time::{EventTime, LogTime};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// One tenant at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +71,7 @@ impl<'a> Case<'a> {
             }
         }
         for derived in &self.plans().derived {
-            if names.contains(derived.name.as_str()) {
+            if names.binary_search(&derived.name.as_str()).is_ok() {
                 self.add_components(derived, usage, tenant, &mut facts);
             }
         }
@@ -174,29 +173,24 @@ impl<'a> Case<'a> {
         timeline.periods_between(self.from, end)
     }
 
-    /// The meters and derived quantities that any version speaks of.
-    fn names(&self) -> BTreeSet<&'a str> {
-        let plans = self.plans();
+    /// The meters and derived quantities that any version speaks of, sorted.
+    fn names(&self) -> Vec<&'a str> {
         let versions = self.account.map_or(&[][..], Account::versions);
-        let mut names = BTreeSet::new();
+        let is_later = |first: &Version| first.effective.as_event_time() > self.from;
+        let default = self.plans().default_plan.as_deref();
+        let default = default.filter(|_| versions.first().is_none_or(is_later));
+        let of_versions = versions.iter().map(|version| version.terms.plan.as_str());
+        let mut names = Vec::new();
+        for plan in of_versions.chain(default) {
+            let plan = self.plans().plan(plan);
+            names.extend(plan.into_iter().flat_map(|plan| plan.meters.keys()));
+        }
         for version in versions {
-            let all = terms::all(plans, &version.terms.plan, &version.terms.overrides);
-            names.extend(all.into_iter().map(|(name, _)| name));
+            names.extend(version.terms.overrides.keys());
         }
-        if versions
-            .first()
-            .is_none_or(|first| first.effective.as_event_time() > self.from)
-        {
-            let plan = plans
-                .default_plan
-                .as_deref()
-                .and_then(|name| plans.plan(name));
-            names.extend(
-                plan.into_iter()
-                    .flat_map(|plan| plan.meters.keys().map(String::as_str)),
-            );
-        }
-        names
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(String::as_str).collect()
     }
 
     /// The periods of a meter; `None` where nothing is said of it.
@@ -207,14 +201,14 @@ impl<'a> Case<'a> {
             .filter(|account| account.at(self.now).is_some());
         let of_account = account.and_then(|account| {
             account.timeline(|version| {
-                let terms = self.terms(Some(version), meter)?;
-                Some(version.rule(terms.reset, terms.zone))
+                let (reset, zone) = self.rule(Some(version), meter)?;
+                Some(version.rule(reset, zone))
             })
         });
         of_account.or_else(|| {
             // Without an account there is no time zone and no first day.
-            let terms = self.terms(None, meter)?;
-            Some(Timeline::new(PeriodRule::new(terms.reset, Zone::utc(), 1)))
+            let (reset, _) = self.rule(None, meter)?;
+            Some(Timeline::new(PeriodRule::new(reset, Zone::utc(), 1)))
         })
     }
 
@@ -237,6 +231,15 @@ impl<'a> Case<'a> {
             Some(plan) => effective(self.plans(), plan, meter, overrides),
             None => None,
         }
+    }
+
+    fn rule(&self, version: Option<&Version>, meter: &str) -> Option<(Reset, PeriodZone)> {
+        let overrides = version.and_then(|version| version.terms.overrides.get(meter));
+        let plan = match version {
+            Some(version) => Some(version.terms.plan.as_str()),
+            None => self.plans().default_plan.as_deref(),
+        };
+        terms::periods(self.plans(), plan?, meter, overrides)
     }
 
     pub(super) fn plans(&self) -> &'a Plans {

@@ -3,12 +3,14 @@
 use super::super::Exact;
 use super::super::alerts::{Alerts, Head, Place};
 use super::super::usage::{TenantId, Usage};
+use super::LONGEST_PERIOD;
 use super::facts::{Case, Fact};
 use crate::alert::{AlertState, Judged, Transition};
 use crate::catalog::plans::{Terms, Threshold};
-use crate::period::Period;
+use crate::period::{Period, Timeline};
 use crate::quantity::Quantity;
 use crate::time::EventTime;
+use std::collections::BTreeMap;
 
 impl Case<'_> {
     /// The transitions that follow, without write id and instance: those that open by meter, period
@@ -24,6 +26,7 @@ impl Case<'_> {
     ) -> Vec<Transition> {
         let mut moves = Vec::new();
         let mut reached = Vec::new();
+        let heads = alerts.heads(self.name);
         for fact in facts {
             for threshold in fact.reached() {
                 let place = Place {
@@ -31,13 +34,18 @@ impl Case<'_> {
                     meter: fact.meter.into(),
                     threshold: threshold.name().into(),
                 };
-                let head = alerts.head(&place.key(self.name));
-                moves.extend(self.open(fact, &threshold, &place, head));
+                moves.extend(self.open(fact, &threshold, &place, heads.get(&place)));
                 reached.push(place);
             }
         }
-        for (place, head) in alerts.open_of(self.name) {
-            if !reached.contains(place) && self.is_judged(place, head) {
+        if heads.is_empty() {
+            return moves;
+        }
+        let mut timelines = BTreeMap::new();
+        // What started earlier is over before the span that is judged.
+        for (place, head) in heads.since(self.from.before(LONGEST_PERIOD)) {
+            let is_open = head.state == AlertState::Opened && !reached.contains(place);
+            if is_open && self.is_judged(place, head, &mut timelines) {
                 moves.extend(self.resolve(facts, place, head, usage, tenant));
             }
         }
@@ -46,9 +54,15 @@ impl Case<'_> {
 
     /// Whether the period of an alert is among those that are judged. One that is none of the
     /// meter's periods any more, because another catalog or account has others, is.
-    fn is_judged(&self, place: &Place, head: &Head) -> bool {
-        let timeline = self.timeline(&place.meter);
-        let period = timeline.map(|timeline| timeline.period_at(place.period_start));
+    fn is_judged<'p>(
+        &self,
+        place: &'p Place,
+        head: &Head,
+        timelines: &mut BTreeMap<&'p str, Option<Timeline>>,
+    ) -> bool {
+        let timeline = timelines.entry(&place.meter);
+        let timeline = timeline.or_insert_with(|| self.timeline(&place.meter));
+        let period = timeline.as_ref().map(|of| of.period_at(place.period_start));
         let period = period.filter(|period| period.start == place.period_start);
         let end = period.map_or(head.period_end, |period| period.end);
         place.period_start <= self.now.as_event_time() && end > self.from

@@ -1,6 +1,6 @@
 //! Standings that follow, and what was published of them.
 
-use super::super::alerts::{Alerts, Place};
+use super::super::alerts::{Alerts, Heads, Place};
 use super::super::health::{health, passed};
 use super::super::usage::{TenantId, Usage, index};
 use super::facts::{Case, Fact};
@@ -12,24 +12,33 @@ use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A standing, and whether it says that there was no use.
-pub(super) struct News {
-    standing: Standing,
-    is_idle: bool,
-}
-
 impl Case<'_> {
-    /// The standings of the running periods.
-    pub(super) fn standings(&self, facts: &[Fact<'_>], alerts: &Alerts) -> Vec<News> {
-        let running = facts.iter().filter(|fact| self.runs(fact.period));
-        let news = running.map(|fact| News {
-            standing: self.standing(fact, alerts),
-            is_idle: !fact.has_value,
-        });
-        news.collect()
+    /// The standings of the running periods that say something new, which are noted. That a meter
+    /// was not used is said once by the same decisions, for the first period without use, and not
+    /// again for all that follow.
+    pub(super) fn standings(
+        &self,
+        facts: &[Fact<'_>],
+        alerts: &Alerts,
+        tenant: TenantId,
+        published: &mut Published,
+    ) -> Vec<Standing> {
+        let heads = alerts.heads(self.name);
+        let mut news = Vec::new();
+        for fact in facts.iter().filter(|fact| self.runs(fact.period)) {
+            let crossed_at = crossed_at(fact, heads);
+            let said = Said::of(fact, crossed_at);
+            let last = published.last(tenant, fact.meter);
+            if last.map_or(said.is_idle, |last| last.said.covers(&said)) {
+                continue;
+            }
+            published.set(tenant, fact.meter, said);
+            news.push(self.standing(fact, crossed_at));
+        }
+        news
     }
 
-    fn standing(&self, fact: &Fact<'_>, alerts: &Alerts) -> Standing {
+    fn standing(&self, fact: &Fact<'_>, crossed_at: Option<LogTime>) -> Standing {
         let terms = fact.terms.as_deref();
         let basis = terms.and_then(Terms::basis);
         Standing {
@@ -42,24 +51,24 @@ impl Case<'_> {
             limit: terms.and_then(|terms| terms.limit),
             cap: terms.map_or(Cap::None, |terms| terms.cap),
             health: health(&self.plans().health, fact.used, basis),
-            crossed_at: self.crossed_at(fact, alerts),
+            crossed_at,
             plan: fact.plan.to_owned(),
             judged: fact.judged.clone(),
         }
     }
+}
 
-    /// When the limit in force was first passed in the period.
-    fn crossed_at(&self, fact: &Fact<'_>, alerts: &Alerts) -> Option<LogTime> {
-        let terms = fact.terms.as_deref()?;
-        let basis = terms.basis()?;
-        let threshold = passed(terms)?;
-        let place = Place {
-            period_start: fact.period.start,
-            meter: fact.meter.into(),
-            threshold: threshold.name().into(),
-        };
-        alerts.head(&place.key(self.name))?.crossed_at(basis)
-    }
+/// When the limit in force was first passed in the period.
+fn crossed_at(fact: &Fact<'_>, heads: Heads<'_>) -> Option<LogTime> {
+    let terms = fact.terms.as_deref().filter(|_| !heads.is_empty())?;
+    let basis = terms.basis()?;
+    let threshold = passed(terms)?;
+    let place = Place {
+        period_start: fact.period.start,
+        meter: fact.meter.into(),
+        threshold: threshold.name().into(),
+    };
+    heads.get(&place)?.crossed_at(basis)
 }
 
 /// What was handed out, so that only news is.
@@ -74,43 +83,48 @@ pub(super) struct Published {
 #[derive(Clone, Debug)]
 struct Last {
     meter: Arc<str>,
+    said: Said,
+}
+
+/// What tells a standing from the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
     version: u128,
     period_end: EventTime,
     /// Offsets of the catalog and the account.
     decisions: (Offset, Option<Offset>),
+    /// Whether it says that there was no use.
     is_idle: bool,
 }
 
-impl Last {
-    fn says(&self, standing: &Standing, is_idle: bool) -> bool {
-        let decisions = (standing.judged.catalog, standing.judged.account);
-        let same = self.version == standing.version() && self.period_end == standing.period_end;
-        same || (is_idle && self.is_idle && self.decisions == decisions)
+impl Said {
+    fn of(fact: &Fact<'_>, crossed_at: Option<LogTime>) -> Self {
+        let start = fact.period.start;
+        Self {
+            version: Standing::version_of(&fact.judged, start, crossed_at.is_some()),
+            period_end: fact.period.end,
+            decisions: (fact.judged.catalog, fact.judged.account),
+            is_idle: !fact.has_value,
+        }
+    }
+
+    /// Whether nothing new is said after it.
+    fn covers(&self, next: &Self) -> bool {
+        let same = self.version == next.version && self.period_end == next.period_end;
+        self.decisions == next.decisions && (same || (next.is_idle && self.is_idle))
     }
 }
 
 impl Published {
-    /// Appends the standings that say something new. That a meter was not used is said once by the
-    /// same decisions, for the first period without use, and not again for all that follow.
-    pub(super) fn keep_news(
-        &mut self,
-        tenant: TenantId,
-        standings: Vec<News>,
-        out: &mut Vec<Standing>,
-    ) {
-        for News { standing, is_idle } in standings {
-            let last = self.last(tenant, &standing.meter);
-            let is_known = last.map_or(is_idle, |last| last.says(&standing, is_idle));
-            if !is_known {
-                self.set(tenant, &standing, is_idle);
-                out.push(standing);
-            }
-        }
-    }
-
     /// Notes a standing that was published before.
     pub(super) fn note(&mut self, tenant: TenantId, standing: &Standing) {
-        self.set(tenant, standing, false);
+        let said = Said {
+            version: standing.version(),
+            period_end: standing.period_end,
+            decisions: (standing.judged.catalog, standing.judged.account),
+            is_idle: false,
+        };
+        self.set(tenant, &standing.meter, said);
     }
 
     fn last(&mut self, tenant: TenantId, meter: &str) -> Option<&mut Last> {
@@ -118,23 +132,17 @@ impl Published {
         lasts.iter_mut().find(|last| &*last.meter == meter)
     }
 
-    fn set(&mut self, tenant: TenantId, standing: &Standing, is_idle: bool) {
-        let last = Last {
-            meter: self.meter(&standing.meter),
-            version: standing.version(),
-            period_end: standing.period_end,
-            decisions: (standing.judged.catalog, standing.judged.account),
-            is_idle,
-        };
-        if let Some(known) = self.last(tenant, &standing.meter) {
-            *known = last;
+    fn set(&mut self, tenant: TenantId, meter: &str, said: Said) {
+        if let Some(known) = self.last(tenant, meter) {
+            known.said = said;
             return;
         }
+        let meter = self.meter(meter);
         let place = index(tenant);
         if self.tenants.len() <= place {
             self.tenants.resize_with(place + 1, SmallVec::new);
         }
-        self.tenants[place].push(last);
+        self.tenants[place].push(Last { meter, said });
     }
 
     fn meter(&mut self, name: &str) -> Arc<str> {

@@ -121,6 +121,32 @@ fn derived_quantities_have_names_of_their_own() {
 }
 
 #[test]
+fn a_meter_without_terms_is_kept_in_the_periods_of_all_that_follow_from_it() {
+    let reason = "plans[0].meters.two.reset: has other periods than `one`, and both follow from \
+                  `tokens`, which has no terms of its own: write the same `reset` and `zone`, or \
+                  terms of `tokens`";
+    let daily = |terms: &mut Terms| terms.reset = Reset::Day;
+    let in_zone = |terms: &mut Terms| terms.zone = PeriodZone::Account;
+    let cases: [(&str, fn(&mut Terms), &[&str]); 4] = [
+        ("tokens", |_| (), &[]),
+        ("tokens", daily, &[reason]),
+        ("tokens", in_zone, &[reason]),
+        // `calls` has terms of its own.
+        ("calls", daily, &[]),
+    ];
+    for (meter, change, expected) in cases {
+        let two = |plans: &mut Plans| {
+            plans.derived = ["one", "two"].map(|n| derived(n, &[(meter, "1")])).into();
+            let mut other = terms();
+            change(&mut other);
+            let meters = &mut plans.plans[0].meters;
+            meters.extend([("one".to_owned(), terms()), ("two".to_owned(), other)]);
+        };
+        check(two, expected);
+    }
+}
+
+#[test]
 fn the_number_of_summands_is_bounded() {
     let names: Vec<_> = (0..33).map(|n| format!("m{n}")).collect();
     let mut changed = valid();
