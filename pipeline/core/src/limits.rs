@@ -3,7 +3,7 @@
 //! [`Engine`] folds totals, progress, decisions and transitions, and says which transitions and
 //! standings follow. It is level-triggered: it compares the state that should be with the heads of
 //! the chains, so nothing depends on having seen each step. It judges a tenant only by an exact
-//! prefix of its usage, and never where a head was judged by more than it knows. [`check`] answers
+//! prefix of its usage, and never where a head was judged by more than it knows. [`check()`] answers
 //! from standings, without an engine. There is no clock in here: the moment is an argument.
 
 pub mod alerts;
