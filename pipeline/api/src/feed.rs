@@ -13,6 +13,7 @@ use crate::settings::Connections;
 use crate::state::{Shared, now};
 use follow::Follower;
 use meterline_clickhouse::{Error, Next};
+use meterline_control::ControlError;
 use meterline_core::standing::{Standing, StandingProgress};
 use meterline_kafka::Backoff;
 use std::collections::BTreeMap;
@@ -73,13 +74,33 @@ impl Feed {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// The thread lives; gauges are as of now.
+    /// The thread lives; gauges are as of now, and accounts and keys that can no longer be followed
+    /// are said, as of a log that every stage reads.
     fn beat(&self) {
+        self.look_at_control();
         let standings = self.shared.standings.len();
         self.shared.health.beat(standings, Instant::now());
         self.shared.metrics.holds(standings);
         for (log_partition, age) in self.shared.ages.all(now()) {
             self.shared.metrics.age(log_partition.partition, age);
+        }
+    }
+
+    /// Nothing but a new start mends a control log that halted: keys that are revoked behind it
+    /// would open for ever, unseen.
+    fn look_at_control(&self) {
+        let Ok(log) = self.shared.log() else {
+            return; // A test's accounts are all there.
+        };
+        let control = log.control();
+        if let Some(source) = control.halted() {
+            let halted = ControlError::Halted {
+                topic: control.topic().to_owned(),
+                position: control.view().position(),
+                source,
+            };
+            let health = &self.shared.health;
+            health.fails("control log", &chain(&halted), Instant::now());
         }
     }
 

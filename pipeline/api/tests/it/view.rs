@@ -63,10 +63,13 @@ fn progress(site: &Site, tenant: &str, offset: u64) -> StandingProgress {
 }
 
 fn publish(site: &Site, tenant: &str, payload: &[u8]) {
-    let topic = site.kafka.topics().standing();
+    publish_to(site, &site.kafka.topics().standing(), tenant, payload);
+}
+
+fn publish_to(site: &Site, topic: &str, tenant: &str, payload: &[u8]) {
     let producer = Producer::connect(&site.kafka).expect("a client");
     let written = producer.send_blocking(Outgoing {
-        topic: &topic,
+        topic,
         key: Some(tenant.as_bytes()),
         payload: Some(payload),
         ..Outgoing::default()
@@ -125,6 +128,17 @@ fn checks_answer_from_the_table_and_then_from_the_topic() {
     assert_eq!((status, &usage["items"]), (200, &json!([])), "{usage}");
     let (status, alerts) = other.send(other.request("GET", "/v1/alerts"));
     assert_eq!((status, &alerts["items"]), (200, &json!([])), "{alerts}");
+}
+
+#[test]
+fn a_control_log_that_cannot_be_read_on_is_told() {
+    let site = Site::new();
+    let api = site.start_ready();
+    publish_to(&site, &site.kafka.topics().control(), "acme", b"?");
+    until("it is not ready", || {
+        (api.try_get("/health/ready") == Some(503)).then_some(())
+    });
+    assert_eq!(api.try_get("/health/live"), Some(200));
 }
 
 #[test]
