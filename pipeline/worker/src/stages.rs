@@ -206,8 +206,8 @@ pub(crate) fn with_registries<'a>(
 /// outside of the process can mend, such as a catalog that nobody has applied.
 fn need_of(name: &str) -> Option<Need> {
     match name {
-        "kafka" | "log ends" | "topics" => Some(Need::Kafka),
-        "clickhouse" => Some(Need::ClickHouse),
+        "kafka" | "log ends" | "topics" | "usage.alerts" | "standing topic" => Some(Need::Kafka),
+        "clickhouse" | "standing table" | "alerts" | "audit_log" => Some(Need::ClickHouse),
         "control log" => Some(Need::Control),
         _ => None,
     }
@@ -222,6 +222,9 @@ mod tests {
         let label = |name| need_of(name).map(Need::label);
         assert_eq!(label("log ends"), Some("kafka"));
         assert_eq!(label("clickhouse"), Some("clickhouse"));
+        assert_eq!(label("usage.alerts"), Some("kafka"));
+        assert_eq!(label("standing table"), Some("clickhouse"));
+        assert_eq!(label("audit_log"), Some("clickhouse"));
         assert_eq!(label("control log"), Some("control"));
         assert_eq!(label("catalog"), None);
     }

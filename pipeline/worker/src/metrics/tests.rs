@@ -162,7 +162,8 @@ fn the_written_list_is_what_a_worker_of_all_stages_serves() {
     let (metrics, board) = busy();
     let relays = ["archive", "rekey"].map(meterline_relay::metrics_seen);
     let limits = meterline_limits::metrics_seen();
-    let others = relays.iter().chain([&limits]);
+    let api = meterline_api::metrics_seen();
+    let others = relays.iter().chain([&limits, &api]);
     let text = with_registries(text_of(&metrics, &board), others);
     let served = served(&text).into_iter();
     let served: BTreeMap<_, _> = served
