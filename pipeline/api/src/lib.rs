@@ -13,6 +13,7 @@ mod body;
 mod caller;
 mod cors;
 mod decide;
+mod document;
 mod error;
 mod feed;
 mod health;

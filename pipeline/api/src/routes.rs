@@ -16,6 +16,7 @@ mod usage;
 
 use crate::caller::authenticate;
 use crate::cors::cors;
+use crate::document::{Common, LevelWord};
 use crate::observe::{admit, observe};
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
@@ -26,7 +27,6 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use std::sync::Arc;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 /// The OpenAPI 3.1 document of the API.
 #[derive(OpenApi)]
@@ -60,25 +60,12 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         notification_routes::put,
         notification_routes::disable,
     ),
-    modifiers(&Keys),
+    // Of parameters alone, which are not looked through.
+    components(schemas(LevelWord)),
+    modifiers(&Common),
     security(("key" = []))
 )]
 struct Document;
-
-/// Adds the keys to the document.
-struct Keys;
-
-impl utoipa::Modify for Keys {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("mlk_<id>_<secret>")
-            .description(Some("An API key."))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("key", SecurityScheme::Http(scheme));
-    }
-}
 
 /// The OpenAPI 3.1 document, as `/openapi.json` serves it.
 #[must_use]

@@ -22,11 +22,14 @@ use std::time::Duration;
 use utoipa::IntoParams;
 use wire::{AccountBody, AccountPast, AccountView, TermsBody};
 
+pub(super) use wire::{GraceBody, ThresholdBody};
+
 /// How long reading a history may take.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Which accounts.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountsParams {
     /// The `next` of the page before.
@@ -37,6 +40,7 @@ pub(super) struct AccountsParams {
 
 /// How much of a history.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryParams {
     /// Most versions, newest first, at most 1,000. Default 100.

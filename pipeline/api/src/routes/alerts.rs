@@ -3,6 +3,7 @@
 use super::usage::{moment, unanswered};
 use crate::body::{Json, Params};
 use crate::caller::Caller;
+use crate::document::{AlertStateWord, SeverityWord};
 use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageParams};
 use crate::problem::{Problem, ProblemBody};
@@ -22,6 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Which transitions.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlertsParams {
     /// One tenant; default all that the key speaks for.
@@ -29,10 +31,10 @@ pub(super) struct AlertsParams {
     /// One meter; default all.
     meter: Option<String>,
     /// `opened` or `resolved`; default both.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<AlertStateWord>)]
     state: Option<AlertState>,
     /// At least this severity: `info`, `medium`, `warning` or `critical`.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<SeverityWord>)]
     severity: Option<Severity>,
     /// Decided at or after: RFC 3339, or a date.
     from: Option<String>,
@@ -52,12 +54,12 @@ pub(super) struct AlertView {
     /// The meter or derived quantity.
     meter: String,
     /// `opened` or `resolved`.
-    #[schema(value_type = String)]
+    #[schema(value_type = AlertStateWord)]
     state: AlertState,
     /// Share of the limit in percent, such as `80`; `>100` for above 100 %.
     threshold: String,
     /// How bad it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// What receivers call it.
     kind: String,

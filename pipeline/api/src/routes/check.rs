@@ -4,6 +4,7 @@
 
 use crate::body::{Json, JsonBytes, Params, parse};
 use crate::caller::Caller;
+use crate::document::CapWord;
 use crate::known::{Tenants, must_know_meter};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::settings::WhenStale;
@@ -58,6 +59,7 @@ pub(super) struct Wanted {
 
 /// How the answer is given.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckParams {
     /// Answer 429 instead of 200 where anything is refused.
@@ -107,7 +109,7 @@ pub(super) struct CheckedMeter {
     /// Use as a share of the same, in percent with one decimal.
     percentage: Option<String>,
     /// What happens beyond the limit.
-    #[schema(value_type = String)]
+    #[schema(value_type = CapWord)]
     cap: Cap,
     /// When the running period ends.
     resets_at: Option<String>,
@@ -121,7 +123,7 @@ pub(super) struct CheckedMeter {
 ///
 /// Nothing is counted by asking. With `enforce=true` a refusal is answered 429 with `Retry-After`.
 #[utoipa::path(
-    post, path = "/v1/limits/check", tag = "limits",
+    post, path = "/v1/limits/check", tag = "limits", operation_id = "check_limits",
     params(CheckParams),
     request_body = CheckRequest,
     responses(
@@ -131,7 +133,10 @@ pub(super) struct CheckedMeter {
         (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such tenant or meter", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Refused, with `enforce=true`; or the key's rate (problem+json)", body = CheckAnswer),
+        (status = 429, description = "Refused, with `enforce=true`; or the key's rate", content(
+            (CheckAnswer = "application/json"),
+            (ProblemBody = "application/problem+json"),
+        )),
         (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -22,6 +22,28 @@ use utoipa::ToSchema;
 /// Longest `Idempotency-Key`: ids made of it fit the default bound of 256 bytes.
 const IDEMPOTENCY_KEY_CHARS: usize = 200;
 
+/// A CloudEvent in JSON. It is read by the core's decoder, and never made here; other attributes
+/// are let through.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described")]
+pub(super) struct CloudEvent {
+    /// `1.0`.
+    specversion: String,
+    /// Its id, the same where it is sent again; default one made of the `Idempotency-Key`.
+    id: Option<String>,
+    /// Who tells it, such as `//gateway`.
+    source: String,
+    /// What happened: the catalog says which meters count it.
+    r#type: String,
+    /// The tenant.
+    subject: String,
+    /// When it happened, RFC 3339.
+    time: String,
+    /// `quantity`, a number or a string, and the properties that the catalog's meters read.
+    #[schema(value_type = Option<Object>)]
+    data: Option<serde_json::Value>,
+}
+
 /// What became of the events of a call.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsAnswer {
@@ -59,12 +81,12 @@ pub(super) struct EventResult {
 /// acknowledgement. An event without an `id` takes the `Idempotency-Key` (of a batch: key, `-`,
 /// index). Making the same call again is harmless.
 #[utoipa::path(
-    post, path = "/v1/events", tag = "events",
+    post, path = "/v1/events", tag = "events", operation_id = "publish_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Ids for events without one")),
     request_body(
         content(
-            (Object = "application/cloudevents+json"),
-            (Vec<Object> = "application/cloudevents-batch+json"),
+            (CloudEvent = "application/cloudevents+json"),
+            (Vec<CloudEvent> = "application/cloudevents-batch+json"),
             (String = "application/x-ndjson"),
         )
     ),

@@ -26,7 +26,8 @@ pub(super) struct Ready {
 
 /// Whether the process lives.
 #[utoipa::path(
-    get, path = "/health/live", tag = "health", security(()),
+    get, path = "/health/live", tag = "health", operation_id = "health_live",
+    security(()),
     responses((status = 200, body = Live), (status = 503, body = Live))
 )]
 pub(super) async fn live(State(shared): State<Arc<Shared>>) -> Response {
@@ -37,7 +38,8 @@ pub(super) async fn live(State(shared): State<Arc<Shared>>) -> Response {
 /// Whether everything that was known elsewhere at the start is known here. Why it is not is for
 /// operators: `/health/ready` of the process says it.
 #[utoipa::path(
-    get, path = "/health/ready", tag = "health", security(()),
+    get, path = "/health/ready", tag = "health", operation_id = "health_ready",
+    security(()),
     responses((status = 200, body = Ready), (status = 503, body = Ready))
 )]
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {

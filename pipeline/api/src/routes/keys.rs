@@ -6,6 +6,7 @@
 use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide};
+use crate::document::RoleWord;
 use crate::paging::{Cursor, Page, PageParams};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
@@ -28,6 +29,7 @@ const KEEP_OLD_SECONDS_MAX: u32 = 31 * 86_400;
 
 /// Which keys.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeysParams {
     /// The `next` of the page before.
@@ -43,7 +45,7 @@ pub(super) struct KeyBody {
     /// Shown to people.
     name: String,
     /// `ingest`, `read`, `check`, `admin`; at least one.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<RoleWord>)]
     roles: Vec<Role>,
     /// Tenants that it speaks for; null or left out: all.
     #[serde(default)]
@@ -92,7 +94,7 @@ pub(super) struct KeyView {
     /// Shown to people.
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<RoleWord>)]
     roles: Vec<Role>,
     /// Tenants that it speaks for; null: all.
     tenants: Option<Vec<String>>,

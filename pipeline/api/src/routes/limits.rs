@@ -2,6 +2,7 @@
 
 use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
+use crate::document::{CapWord, HealthWord};
 use crate::known::Tenants;
 use crate::paging::{Cursor, Page, PageParams};
 use crate::problem::{Problem, ProblemBody};
@@ -23,7 +24,7 @@ pub(super) struct TenantStanding {
     /// The tenant.
     tenant: String,
     /// By its worst meter: `healthy`, `caution`, `warning`, `critical`.
-    #[schema(value_type = String)]
+    #[schema(value_type = HealthWord)]
     health: Health,
     /// Age of what is known of the tenant's use, in milliseconds; null where nothing is known.
     age_ms: Option<u64>,
@@ -47,10 +48,10 @@ pub(super) struct MeterStanding {
     /// The limit; null where there is none.
     limit: Option<String>,
     /// What happens beyond the limit.
-    #[schema(value_type = String)]
+    #[schema(value_type = CapWord)]
     cap: Cap,
     /// How well the tenant is by this meter.
-    #[schema(value_type = String)]
+    #[schema(value_type = HealthWord)]
     health: Health,
     /// When use first passed the limit in the period.
     crossed_at: Option<String>,
@@ -60,10 +61,11 @@ pub(super) struct MeterStanding {
 
 /// Which tenants.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsParams {
     /// Only tenants of this health: `healthy`, `caution`, `warning` or `critical`.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<HealthWord>)]
     health: Option<Health>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -73,7 +75,7 @@ pub(super) struct LimitsParams {
 
 /// Tenants that have used something, by name.
 #[utoipa::path(
-    get, path = "/v1/limits", tag = "limits",
+    get, path = "/v1/limits", tag = "limits", operation_id = "list_limits",
     params(LimitsParams),
     responses(
         (status = 200, body = Page<TenantStanding>),
@@ -110,7 +112,7 @@ pub(super) async fn list(
 
 /// One tenant.
 #[utoipa::path(
-    get, path = "/v1/limits/{tenant}", tag = "limits",
+    get, path = "/v1/limits/{tenant}", tag = "limits", operation_id = "get_limits",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
         (status = 200, body = TenantStanding),

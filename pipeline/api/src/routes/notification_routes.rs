@@ -3,9 +3,12 @@
 //! A route of one account is its own key's business; one of all accounts is for keys of all
 //! tenants. A route is never deleted, since its history says who was told: it is disabled.
 
+mod target;
+
 use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide, expected, tag};
+use crate::document::SeverityWord;
 use crate::paging::{Cursor, Page, PageParams};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
@@ -21,13 +24,12 @@ use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use target::TargetBody;
 use utoipa::{IntoParams, ToSchema};
-
-/// How long both secrets sign after a rotation: receivers need a moment to take the new one.
-const ROTATION_MILLIS: i64 = 24 * 3_600_000;
 
 /// Which routes.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoutesParams {
     /// The `next` of the page before.
@@ -48,7 +50,7 @@ pub(super) struct RouteBody {
     #[schema(required = false)]
     meters: Vec<String>,
     /// Alerts of at least this severity: `info`, `medium`, `warning`, `critical`.
-    #[schema(value_type = String)]
+    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// How it tells.
     target: TargetBody,
@@ -58,34 +60,12 @@ pub(super) struct RouteBody {
     rotate_secret: bool,
     /// The head that was seen, where there is no `If-Match`.
     #[serde(default)]
+    #[schema(value_type = Option<u64>)]
     head: Option<Offset>,
     /// Why, for the audit trail.
     #[serde(default)]
     #[schema(required = false)]
     note: String,
-}
-
-/// How a route tells.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum TargetBody {
-    /// An HTTP POST by the rules of Standard Webhooks.
-    Webhook {
-        /// Where to.
-        url: String,
-    },
-    /// An e-mail.
-    Email {
-        /// The addresses; empty: the account's contacts.
-        #[serde(default)]
-        #[schema(required = false)]
-        to: Vec<String>,
-    },
-    /// A record on a Kafka topic, keyed by tenant.
-    Kafka {
-        /// The topic, with its whole name.
-        topic: String,
-    },
 }
 
 /// A route.
@@ -94,13 +74,14 @@ pub(super) struct RouteView {
     /// Its id.
     id: String,
     /// The version: for `If-Match` or `head` of the next change.
+    #[schema(value_type = Option<u64>)]
     head: Option<Offset>,
     /// Alerts of this account only; null: of all.
     account: Option<String>,
     /// Alerts of these meters only; empty: of all.
     meters: Vec<String>,
     /// Alerts of at least this severity.
-    #[schema(value_type = String)]
+    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// How it tells.
     target: TargetBody,
@@ -328,50 +309,11 @@ impl RouteBody {
     }
 }
 
-impl TargetBody {
-    fn target(self, before: Option<&Target>, rotates: bool, now: LogTime) -> Target {
-        match (self, before) {
-            (
-                Self::Webhook { url },
-                Some(Target::Webhook {
-                    generation,
-                    previous_until,
-                    ..
-                }),
-            ) => Target::Webhook {
-                url,
-                generation: generation.saturating_add(u32::from(rotates)),
-                previous_until: match rotates {
-                    true => Some(LogTime(now.0.saturating_add(ROTATION_MILLIS))),
-                    false => *previous_until,
-                },
-            },
-            (Self::Webhook { url }, _) => Target::Webhook {
-                url,
-                generation: 1,
-                previous_until: None,
-            },
-            (Self::Email { to }, _) => Target::Email { to },
-            (Self::Kafka { topic }, _) => Target::Kafka { topic },
-        }
-    }
-}
-
 impl RouteView {
     fn new(route: &Route, head: Option<Offset>) -> Self {
-        let (target, old_secret_until) = match &route.target {
-            Target::Webhook {
-                url,
-                previous_until,
-                ..
-            } => (TargetBody::Webhook { url: url.clone() }, *previous_until),
-            Target::Email { to } => (TargetBody::Email { to: to.clone() }, None),
-            Target::Kafka { topic } => (
-                TargetBody::Kafka {
-                    topic: topic.clone(),
-                },
-                None,
-            ),
+        let old_secret_until = match &route.target {
+            Target::Webhook { previous_until, .. } => *previous_until,
+            Target::Email { .. } | Target::Kafka { .. } => None,
         };
         Self {
             id: route.id.clone(),
@@ -379,7 +321,7 @@ impl RouteView {
             account: route.account.clone(),
             meters: route.meters.clone(),
             severity: route.severity,
-            target,
+            target: TargetBody::new(&route.target),
             old_secret_until: old_secret_until.map(|at| time(at.as_event_time())),
             secret: None,
             enabled: route.enabled,

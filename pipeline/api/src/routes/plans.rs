@@ -1,25 +1,25 @@
 //! `GET /v1/plans`: what accounts may have.
 
+mod wire;
+
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
 use crate::state::Shared;
 use axum::extract::State;
 use meterline_core::account::Role;
-use meterline_core::catalog::Plans;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use wire::PlansView;
 
 /// The plans of the newest catalog.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PlansAnswer {
     /// The catalog's version.
     version: u32,
-    /// The plans: per meter what is included, the limit, the cap, thresholds, the period. Quantities
-    /// are in base units.
-    #[schema(value_type = Object)]
-    plans: Plans,
+    /// The plans: per meter what is included, the limit, the cap, thresholds, the period.
+    plans: PlansView,
 }
 
 /// The plans of the newest catalog.
@@ -40,6 +40,6 @@ pub(super) async fn show(
     let decision = shared.catalog()?;
     Ok(Json(PlansAnswer {
         version: decision.version,
-        plans: decision.compiled.catalog.plans.clone(),
+        plans: PlansView::new(&decision.compiled.catalog.plans),
     }))
 }

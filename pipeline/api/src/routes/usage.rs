@@ -2,6 +2,7 @@
 
 use crate::body::{Json, Params};
 use crate::caller::Caller;
+use crate::document::LevelWord;
 use crate::error::chain;
 use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageParams};
@@ -24,6 +25,7 @@ const DEFAULT_SPAN: Millis = Millis(31 * 86_400_000);
 
 /// Which usage.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageParams {
     /// The tenant.
@@ -31,7 +33,7 @@ pub(super) struct UsageParams {
     /// One meter; default all.
     meter: Option<String>,
     /// Length of the windows: `hour`, `day` (default) or `month`; UTC.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<LevelWord>)]
     level: Option<Level>,
     /// First moment at which a window may start: RFC 3339, or a date. Default 31 days before `to`.
     from: Option<String>,

@@ -1,5 +1,6 @@
 //! Accounts as callers write and read them.
 
+use crate::document::{AccountStatusWord, CapWord, RunningPeriodWord, SeverityWord};
 use crate::problem::{FieldProblem, Problem};
 use crate::text::{QuantityText, read_time, time};
 use meterline_control::Past;
@@ -30,10 +31,11 @@ pub(crate) struct AccountBody {
     effective: Option<String>,
     /// What becomes of the running period: `keep` (default) or `restart`.
     #[serde(default)]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = RunningPeriodWord, required = false)]
     running: RunningPeriod,
     /// The head that was seen, where there is no `If-Match`.
     #[serde(default)]
+    #[schema(value_type = Option<u64>)]
     pub(super) head: Option<Offset>,
     /// Why, for the audit trail.
     #[serde(default)]
@@ -55,7 +57,7 @@ pub(crate) struct TermsBody {
     name: String,
     /// `active` (default), `suspended` or `closed`.
     #[serde(default)]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = AccountStatusWord, required = false)]
     status: AccountStatus,
     /// IANA name of its time zone. Default `UTC`.
     #[serde(default = "utc")]
@@ -89,7 +91,7 @@ pub(crate) struct OverrideBody {
     limit: Option<QuantityText>,
     /// Another cap: `none`, `soft` or `hard`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<CapWord>)]
     cap: Option<Cap>,
     /// Another grace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +124,7 @@ pub(crate) struct ThresholdBody {
     #[schema(required = false)]
     above: bool,
     /// `info`, `medium`, `warning` or `critical`.
-    #[schema(value_type = String)]
+    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// What receivers call it. Default `usage.threshold`.
     #[serde(default)]
@@ -135,11 +137,12 @@ pub(crate) struct AccountView {
     /// Its id: the tenant in usage events.
     pub(super) id: String,
     /// The version: for `If-Match` or `head` of the next change.
+    #[schema(value_type = u64)]
     pub(super) head: Offset,
     /// When it takes effect.
     effective: String,
     /// What becomes of the period that runs then.
-    #[schema(value_type = String)]
+    #[schema(value_type = RunningPeriodWord)]
     running: RunningPeriod,
     /// Who wrote it.
     actor: String,
@@ -151,6 +154,7 @@ pub(crate) struct AccountView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccountPast {
     /// The version.
+    #[schema(value_type = u64)]
     head: Offset,
     /// When it was decided.
     at: String,
@@ -269,10 +273,7 @@ impl OverrideBody {
                 LimitOverride::At(limit) => limit.into(),
             }),
             cap: one.cap,
-            grace: one.grace.as_ref().map(|grace| GraceBody {
-                seconds: grace.seconds,
-                percent: grace.percent.into(),
-            }),
+            grace: one.grace.as_ref().map(GraceBody::new),
             thresholds: thresholds.map(|all| all.iter().map(ThresholdBody::new).collect()),
         }
     }
@@ -313,8 +314,19 @@ impl OverrideBody {
     }
 }
 
+impl GraceBody {
+    /// As callers read it.
+    pub(crate) fn new(grace: &Grace) -> Self {
+        Self {
+            seconds: grace.seconds,
+            percent: grace.percent.into(),
+        }
+    }
+}
+
 impl ThresholdBody {
-    fn new(threshold: &Threshold) -> Self {
+    /// As callers read it.
+    pub(crate) fn new(threshold: &Threshold) -> Self {
         Self {
             percent: threshold.percent.into(),
             above: threshold.above,

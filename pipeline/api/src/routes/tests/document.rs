@@ -32,6 +32,12 @@ async fn the_document_says_what_the_router_does() {
             assert!(operations.insert(id.to_owned()), "{id} is there twice");
             let responses = operation["responses"].as_object().expect("responses");
             assert!(!responses.is_empty(), "{id}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().expect("a name");
+                let is_in_path = path.contains(&format!("{{{name}}}"));
+                let place = parameter["in"].as_str().expect("a place");
+                assert_eq!(place == "path", is_in_path, "{id}: {name} is in {place}");
+            }
             // The router has it: neither "no route" nor "no method" without a key's help.
             let path = path.replace(['{', '}'], "");
             let request = request("admin0000000", &method.to_uppercase(), &path);
