@@ -3,7 +3,16 @@
 //! A pure function of what is held in memory: terms, standings, the moment. It builds no text and
 //! allocates nothing. It decides and never counts: what it refuses is not counted, and what it
 //! allows is counted when the event arrives. A check on a meter asks its own terms and those of
-//! every derived quantity that the meter is a term of; the first that refuses is the verdict.
+//! every derived quantity that the meter is a term of; the strictest is the verdict.
+//!
+//! A standing can speak of a later period than the one that runs here: the clock of whoever judged
+//! is ahead of this one, or a period ended early and the account is not read that far. It is taken
+//! as it is. So a period begins here early by no more than the clocks differ, and for as long the
+//! use of the period before it is not what is answered.
+
+mod verdict;
+
+pub use verdict::{Percentage, Reason, Verdict};
 
 use super::exact::Exact;
 use super::measure::{Measure, components, derive};
@@ -14,7 +23,6 @@ use crate::quantity::Quantity;
 use crate::standing::Standing;
 use crate::time::{EventTime, LogTime};
 use std::cmp::Ordering;
-use std::fmt;
 
 /// What is known of one tenant, from memory.
 ///
@@ -49,6 +57,8 @@ pub struct Held {
     pub used: Quantity,
     /// When the period that it speaks of started.
     pub period_start: EventTime,
+    /// First moment after it.
+    pub period_end: EventTime,
     /// When the limit was first passed in it.
     pub crossed_at: Option<LogTime>,
 }
@@ -58,96 +68,9 @@ impl From<&Standing> for Held {
         Self {
             used: standing.used,
             period_start: standing.period_start,
+            period_end: standing.period_end,
             crossed_at: standing.crossed_at,
         }
-    }
-}
-
-/// The answer. Quantities are in the base unit of what it speaks of, see [`Verdict::because`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verdict<'a> {
-    /// Whether it may.
-    pub allowed: bool,
-    /// Whether it may although that is beyond a soft cap.
-    pub soft: bool,
-    /// Why.
-    pub reason: Reason,
-    /// Use in the running period, without what is wanted.
-    pub used: Quantity,
-    /// What is included; `None`: nothing is said.
-    pub included: Option<Quantity>,
-    /// The limit; `None`: unlimited.
-    pub limit: Option<Quantity>,
-    /// What the cap does.
-    pub cap: Cap,
-    /// What is left of the limit, or of what is included where there is no limit; never below 0.
-    pub remaining: Option<Quantity>,
-    /// Use as a share of the same; `None`: unlimited.
-    pub percentage: Option<Percentage>,
-    /// When the running period ends; `None`: nothing is said of the meter.
-    pub resets_at: Option<EventTime>,
-    /// Seconds until asking again can help, at least 1; `None`: allowed, or time does not help.
-    pub retry_after: Option<u64>,
-    /// When the limit was first passed in this period.
-    pub crossed_at: Option<LogTime>,
-    /// First moment at which a soft cap refuses; `None`: it was not passed or has no grace.
-    pub grace_until: Option<LogTime>,
-    /// The derived quantity that the verdict is about; `None`: the meter itself.
-    pub because: Option<&'a str>,
-}
-
-/// Why a check answers what it does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Reason {
-    /// Allowed: within the limit, or within what is included.
-    Within,
-    /// Allowed: there is no limit.
-    Unlimited,
-    /// Allowed: beyond, without a cap.
-    Overage,
-    /// Allowed: beyond a soft cap.
-    SoftCap,
-    /// Refused: it would pass a hard cap.
-    HardCap,
-    /// Refused: it would pass a soft cap, and its grace is over.
-    GraceOver,
-    /// Refused: the account is suspended.
-    Suspended,
-    /// Refused: the account is closed.
-    Closed,
-}
-
-impl Reason {
-    /// The name in answers and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Within => "within",
-            Self::Unlimited => "unlimited",
-            Self::Overage => "overage",
-            Self::SoftCap => "soft_cap",
-            Self::HardCap => "hard_cap",
-            Self::GraceOver => "grace_over",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-
-    const fn refuses(self) -> bool {
-        matches!(
-            self,
-            Self::HardCap | Self::GraceOver | Self::Suspended | Self::Closed
-        )
-    }
-}
-
-/// A share in tenths of a percent, rounded half up; written as `80.5`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Percentage(pub u64);
-
-impl fmt::Display for Percentage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
     }
 }
 
@@ -172,23 +95,13 @@ pub fn check<'a>(
         let added = added(tenant, derived, meter, wanted)?;
         of_derived(tenant, derived, added, now)
     });
-    let strictest = own.into_iter().chain(parts).reduce(|kept, next| {
-        if rank(&next) > rank(&kept) {
-            next
-        } else {
-            kept
-        }
-    });
+    let strictest = own.into_iter().chain(parts).reduce(Verdict::stricter);
     let verdict = strictest.unwrap_or_else(|| nothing_said(tenant, meter));
     match tenant.status() {
         AccountStatus::Active => verdict,
         AccountStatus::Suspended => verdict.refused(Reason::Suspended),
         AccountStatus::Closed => verdict.refused(Reason::Closed),
     }
-}
-
-fn rank(verdict: &Verdict<'_>) -> u8 {
-    u8::from(!verdict.allowed) * 2 + u8::from(verdict.soft)
 }
 
 fn of_meter<'a>(
@@ -226,28 +139,27 @@ fn of_derived<'a>(
     })
 }
 
-/// From the meters' standings, exactly. Where one of the meters has periods of its own that are
-/// others, the derived quantity's own standing answers, rounded as it is.
+/// From the meters' standings, exactly. Where one of those speaks of a period that shares in this
+/// one and does not begin with it, as by terms with another reset, the derived quantity's own
+/// standing answers, rounded as it is; as long as there is none of this period, what is known.
 fn derived_use(
     tenant: &impl Tenant,
     derived: &Derived,
     own: Option<Held>,
     period: Period,
 ) -> Exact {
-    let has_others = |meter: &str| {
-        let limit = tenant.limit(meter);
-        let is_later = |held: Held| held.period_start > period.start;
-        limit.is_some_and(|limit| limit.period.start != period.start)
-            || tenant.held(meter).is_some_and(is_later)
-    };
-    if components(derived).any(has_others) {
-        let measure = tenant.measure(&derived.name);
-        return own.map_or(Exact::ZERO, |held| used_in(held, measure, period));
+    // Of a level every standing has the latest value, whatever its period.
+    let is_level = tenant.measure(&derived.name) == Measure::Level;
+    let is_other = |held: Held| held.period_start != period.start && held.period_end > period.start;
+    let has_other = |meter: &str| tenant.held(meter).is_some_and(is_other);
+    let own = own.filter(|own| own.period_start >= period.start);
+    match own {
+        Some(own) if !is_level && components(derived).any(has_other) => own.used.into(),
+        _ => derive(derived, |meter| {
+            let held = tenant.held(meter)?;
+            Some(used_in(held, tenant.measure(meter), period))
+        }),
     }
-    derive(derived, |meter| {
-        let held = tenant.held(meter)?;
-        Some(used_in(held, tenant.measure(meter), period))
-    })
 }
 
 /// What `wanted` of a meter adds to a derived quantity; `None` where it is not a term of it, or its
@@ -265,7 +177,8 @@ fn added(tenant: &impl Tenant, derived: &Derived, meter: &str, wanted: Exact) ->
     Some(wanted.times(term.weight))
 }
 
-/// Use in the running period: what is held from an earlier one is nothing, but of a level.
+/// Use in the running period: what is held from an earlier one is nothing, but of a level; what is
+/// held of a later one is taken as it is.
 fn used_in(held: Held, measure: Measure, period: Period) -> Exact {
     if held.period_start >= period.start || measure == Measure::Level {
         held.used.into()
@@ -303,6 +216,7 @@ fn judge<'a>(
         crossed_at,
         grace_until,
         because: None,
+        capped: terms.cap != Cap::None && terms.limit.is_some(),
     };
     if !reason.refuses() {
         return verdict;
@@ -372,17 +286,6 @@ fn nothing_said<'a>(tenant: &impl Tenant, meter: &str) -> Verdict<'a> {
         crossed_at: None,
         grace_until: None,
         because: None,
-    }
-}
-
-impl Verdict<'_> {
-    fn refused(self, reason: Reason) -> Self {
-        Self {
-            allowed: false,
-            soft: false,
-            reason,
-            retry_after: None,
-            ..self
-        }
+        capped: false,
     }
 }

@@ -41,6 +41,7 @@ impl Known {
         let held = Held {
             used: q(used),
             period_start: EventTime((START - days * DAY) * 1_000),
+            period_end: EventTime((START - days * DAY + DAY) * 1_000),
             crossed_at: crossed.map(LogTime),
         };
         self.held.insert(meter, held);
@@ -234,7 +235,9 @@ fn a_meter_is_refused_for_a_derived_quantity_too() {
         ];
         Known::new(meters).used("calls", "100").used("texts", "199")
     };
-    assert_reason(&known(), "texts", "1", Reason::Overage);
+    // Its own terms are passed, and have no cap: what can refuse speaks.
+    assert_reason(&known(), "texts", "1", Reason::Within);
+    assert_eq!(verdict(&known(), "texts", "1").because, Some("credit"));
     let refused = verdict(&known(), "texts", "1.000000001");
     assert_eq!(
         (refused.reason, refused.because),
@@ -251,8 +254,110 @@ fn a_meter_is_refused_for_a_derived_quantity_too() {
     assert_reason(&known(), "rate", "1", Reason::Unlimited);
     // Of an earlier period nothing counts.
     let fresh = known().held("calls", "1000", 1, None);
-    assert_reason(&fresh, "texts", "201", Reason::Overage);
+    assert_reason(&fresh, "texts", "201", Reason::Within);
     assert_reason(&fresh, "texts", "202", Reason::HardCap);
+}
+
+#[test]
+fn terms_with_other_periods_are_no_use_of_zero() {
+    // 0.5 · calls + 0.25 · texts; texts are known by the hour or the month, credit by the day.
+    let of = |texts: (i64, i64), credit: Option<&'static str>| {
+        let known = Known::new(vec![("credit", limited(Cap::Hard))]).used("calls", "100");
+        let mut known = known.used("texts", "40");
+        let held = known.held.get_mut("texts").expect("it was set");
+        held.period_start = EventTime((START + texts.0) * 1_000);
+        held.period_end = EventTime((START + texts.1) * 1_000);
+        match credit {
+            Some(credit) => known.used("credit", credit),
+            None => known,
+        }
+    };
+    let month = (-26 * DAY, 5 * DAY);
+    let cases = [
+        ((0, DAY), Some("99"), "60"),
+        ((HOUR, 2 * HOUR), Some("99"), "99"),
+        (month, Some("99"), "99"),
+        // No use of this month, and nothing that could be: it ends with the day before.
+        ((-31 * DAY, 0), Some("99"), "50"),
+        // The hour that the day begins with, and no use after it.
+        ((0, HOUR), Some("99"), "60"),
+        // What is known, as long as nothing is said of this day.
+        ((HOUR, 2 * HOUR), None, "60"),
+        (month, None, "50"),
+    ];
+    for (texts, credit, used) in cases {
+        let said = verdict(&of(texts, credit), "credit", "1");
+        assert_eq!(said.used, q(used), "{texts:?}, {credit:?}");
+    }
+    let earlier = of(month, None).held("credit", "99", 1, None);
+    assert_eq!(verdict(&earlier, "credit", "1").used, q("50"));
+}
+
+#[test]
+fn the_verdict_is_of_the_strictest_terms() {
+    let free = || terms("unlimited", Cap::Hard, Reset::Day, &[]);
+    let included = || Terms {
+        included: Some(q("10")),
+        ..terms("unlimited", Cap::None, Reset::Day, &[])
+    };
+    // Terms of calls and of credit, use of calls: half as many credits. Whose verdict it is.
+    let cases = [
+        (limited(Cap::None), limited(Cap::Hard), "80", "credit"),
+        (limited(Cap::None), limited(Cap::Soft), "80", "credit"),
+        (limited(Cap::Soft), limited(Cap::Hard), "80", "credit"),
+        (limited(Cap::Hard), limited(Cap::Hard), "80", "calls"),
+        (limited(Cap::Hard), limited(Cap::Soft), "80", "calls"),
+        (free(), limited(Cap::Soft), "80", "credit"),
+        (free(), limited(Cap::None), "80", "credit"),
+        (free(), included(), "10", "credit"),
+        (included(), limited(Cap::Hard), "80", "credit"),
+        (
+            terms("200", Cap::Hard, Reset::Day, &[]),
+            terms("50", Cap::Hard, Reset::Day, &[]),
+            "80",
+            "credit",
+        ),
+        // Beyond a soft cap says more than before a hard one.
+        (limited(Cap::Soft), limited(Cap::Hard), "110", "calls"),
+    ];
+    for (calls, credit, used, whose) in cases {
+        let name = format!("{:?} {:?}, {used}", calls.cap, credit.cap);
+        let known = Known::new(vec![("calls", calls), ("credit", credit)]).used("calls", used);
+        let said = verdict(&known, "calls", "1");
+        assert_eq!(said.because.unwrap_or("calls"), whose, "{name}");
+    }
+}
+
+#[test]
+fn whether_any_terms_have_a_cap_is_said_whoever_speaks() {
+    let unlimited = || terms("unlimited", Cap::Hard, Reset::Day, &[]);
+    let cases = [
+        (vec![("calls", limited(Cap::Hard))], true),
+        (vec![("calls", limited(Cap::Soft))], true),
+        (vec![("calls", limited(Cap::None))], false),
+        (vec![("calls", unlimited())], false),
+        (vec![("credit", limited(Cap::Hard))], true),
+        (
+            vec![
+                ("calls", limited(Cap::Soft)),
+                ("credit", limited(Cap::None)),
+            ],
+            true,
+        ),
+        (
+            vec![("calls", limited(Cap::None)), ("credit", unlimited())],
+            false,
+        ),
+        (vec![], false),
+    ];
+    for (meters, expected) in cases {
+        let name = format!("{meters:?}");
+        for used in ["0", "110"] {
+            let known = Known::new(meters.clone()).used("calls", used);
+            let said = verdict(&known, "calls", "1");
+            assert_eq!(said.capped, expected, "{used} of {name}");
+        }
+    }
 }
 
 #[test]
