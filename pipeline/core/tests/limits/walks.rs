@@ -158,6 +158,15 @@ fn an_upgrade_is_judged_at_once_and_its_own_shares_are_reported() {
 }
 
 #[test]
+fn another_catalog_is_judged_at_once() {
+    let mut walk = Walk::new(two_plans());
+    assert_eq!(walk.uses("calls", 90, START), ["+80 #1 90/100"]);
+    let larger = catalog(vec![("small", vec![calls("200", Cap::Soft)])]);
+    walk.logs.decide_catalog(larger);
+    assert_eq!(walk.follow(), ["-80 #1 90/200"]);
+}
+
+#[test]
 fn a_lower_limit_is_another_opening_and_another_crossing() {
     let mut walk = Walk::new(two_plans());
     walk.uses("calls", 110, START);
