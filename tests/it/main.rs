@@ -30,6 +30,7 @@ mod log_time;
 mod months;
 mod object_store;
 mod observability;
+mod openapi;
 mod operations;
 mod overshoot;
 mod pointers;
