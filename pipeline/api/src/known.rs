@@ -36,7 +36,7 @@ impl<'a> Tenants<'a> {
         let is_own = self.caller.tenants().holds(tenant);
         let exists = account.is_some()
             || catalog.plans.default_plan.is_some()
-            || self.shared.standings.knows(tenant);
+            || self.shared.standings.health(tenant).is_some();
         if is_own && exists {
             return Ok(());
         }

@@ -20,6 +20,8 @@ use tokio::sync::Semaphore;
 
 /// Ingest calls that hold their bodies at once: with the default bound, half a gigabyte.
 const INGESTS_MAX: usize = 64;
+/// Looks through all tenants at once: each keeps a core busy for up to a second.
+const SCANS_MAX: usize = 2;
 
 /// The control log, as far as the API needs it.
 pub(crate) enum Source {
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) requests: Semaphore,
     /// A permit for every ingest call that holds its body.
     pub(crate) ingests: Semaphore,
+    /// A permit for every look through all tenants.
+    pub(crate) scans: Arc<Semaphore>,
     /// Whether the view was complete once.
     caught_up: AtomicBool,
 }
@@ -74,6 +78,7 @@ impl Shared {
         Self {
             requests: Semaphore::new(parts.settings.requests),
             ingests: Semaphore::new(INGESTS_MAX),
+            scans: Arc::new(Semaphore::new(SCANS_MAX)),
             rates: Rates::new(std::time::Instant::now()),
             standings: Standings::new(),
             ages: Ages::default(),

@@ -122,6 +122,7 @@ impl Standings {
         Some(Held {
             used: entry.used,
             period_start: entry.period_start,
+            period_end: entry.period_end,
             crossed_at: crossed_at(entry),
         })
     }
@@ -136,18 +137,22 @@ impl Standings {
         known
     }
 
-    /// Whether anything is known of a tenant.
-    pub(crate) fn knows(&self, tenant: &str) -> bool {
+    /// How well a tenant is, by its worst meter; `None` where nothing is known of it.
+    pub(crate) fn health(&self, tenant: &str) -> Option<Health> {
         let shard = self.shard(tenant);
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-        shard.contains_key(tenant)
+        shard.get(tenant).map(|entries| worst(entries))
     }
 
-    /// Calls `each` with every tenant that anything is known of, in no order.
-    pub(crate) fn each_tenant(&self, mut each: impl FnMut(&str)) {
+    /// Calls `each` with every tenant that anything is known of and its health, in no order.
+    ///
+    /// A shard's lock is held meanwhile: `each` must be short, and must not ask for standings. A
+    /// writer that waits in between would have it wait for its own lock, for ever.
+    pub(crate) fn each_tenant(&self, mut each: impl FnMut(&str, Health)) {
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            shard.keys().for_each(|tenant| each(tenant));
+            let tenants = shard.iter();
+            tenants.for_each(|(tenant, entries)| each(tenant, worst(entries)));
         }
     }
 
@@ -193,6 +198,12 @@ impl Standings {
             plan: self.names.name(entry.plan).to_string(),
         }
     }
+}
+
+/// The worst health of a tenant's meters.
+fn worst(entries: &[Entry]) -> Health {
+    let health = entries.iter().map(|entry| entry.health);
+    health.max().unwrap_or_default()
 }
 
 fn crossed_at(entry: &Entry) -> Option<LogTime> {

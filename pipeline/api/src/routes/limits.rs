@@ -5,10 +5,10 @@ use crate::caller::Caller;
 use crate::document::{CapWord, HealthWord};
 use crate::known::Tenants;
 use crate::paging::{Cursor, Page, PageParams};
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::{millis, quantity, time};
-use crate::view::Known;
+use crate::view::{Known, Standings};
 use axum::extract::State;
 use meterline_core::account::{Role, TenantScope};
 use meterline_core::catalog::plans::Cap;
@@ -93,14 +93,12 @@ pub(super) async fn list(
     caller.must(Role::Read)?;
     shared.must_be_caught_up()?;
     let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
-    let after: Option<String> = page.after()?;
-    let is_wanted = |tenant: &str| {
-        after.as_deref().is_none_or(|after| tenant > after)
-            && params
-                .health
-                .is_none_or(|health| worst(&shared, tenant) == health)
+    let wanted = Wanted {
+        after: page.after()?,
+        health: params.health,
+        count: page.limit + 1,
     };
-    let tenants = first_tenants(&shared, &caller, page.limit + 1, is_wanted);
+    let tenants = first_tenants(&shared, caller, wanted).await?;
     let items = tenants.iter().map(|tenant| standing(&shared, tenant));
     let items = items.collect();
     Ok(Json(Page::new(
@@ -138,41 +136,69 @@ pub(super) async fn show(
     Ok(Json(standing(&shared, &tenant)))
 }
 
-/// The first tenants by name that are the caller's and wanted.
-fn first_tenants(
-    shared: &Shared,
-    caller: &Caller,
+/// Which tenants a page is of.
+struct Wanted {
+    /// The last tenant of the page before.
+    after: Option<String>,
+    /// How well they must be.
+    health: Option<Health>,
+    /// How many there may be.
     count: usize,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let mut first: BinaryHeap<String> = BinaryHeap::new();
-    let mut offer = |tenant: &str| {
-        let is_first =
-            first.len() < count || first.peek().is_some_and(|last| tenant < last.as_str());
-        if is_first && is_wanted(tenant) {
-            first.push(tenant.to_owned());
-            if first.len() > count {
-                first.pop();
-            }
-        }
-    };
-    match caller.tenants() {
-        TenantScope::All => shared.standings.each_tenant(|tenant| offer(tenant)),
-        TenantScope::These(own) => {
-            let known = own.iter().filter(|tenant| shared.standings.knows(tenant));
-            known.for_each(|tenant| offer(tenant));
-        }
-    }
-    first.into_sorted_vec()
 }
 
-fn worst(shared: &Shared, tenant: &str) -> Health {
-    let known = shared.standings.of_tenant(tenant);
-    known
-        .iter()
-        .map(|known| known.health)
-        .max()
-        .unwrap_or_default()
+/// The first tenants by name that are the caller's and wanted.
+///
+/// All that are known are looked through, up to a million: on a thread for what takes long, a few
+/// callers at once.
+///
+/// # Errors
+/// 500 where the thread was lost.
+async fn first_tenants(
+    shared: &Arc<Shared>,
+    caller: Caller,
+    wanted: Wanted,
+) -> Result<Vec<String>, Problem> {
+    let permit = Arc::clone(&shared.scans).acquire_owned().await;
+    let shared = Arc::clone(shared);
+    let look = move || {
+        // Held until the look is over, also where the caller has gone.
+        let _permit = permit;
+        wanted.first(&shared.standings, caller.tenants())
+    };
+    let found = tokio::task::spawn_blocking(look).await;
+    found.map_err(|_| Problem::new(Kind::Internal))
+}
+
+impl Wanted {
+    fn first(&self, standings: &Standings, scope: &TenantScope) -> Vec<String> {
+        let mut first: BinaryHeap<String> = BinaryHeap::new();
+        let mut offer = |tenant: &str, health: Health| {
+            let is_first =
+                first.len() < self.count || first.peek().is_some_and(|last| tenant < last.as_str());
+            if is_first && self.holds(tenant, health) {
+                first.push(tenant.to_owned());
+                if first.len() > self.count {
+                    first.pop();
+                }
+            }
+        };
+        match scope {
+            TenantScope::All => standings.each_tenant(offer),
+            TenantScope::These(own) => {
+                for tenant in own {
+                    if let Some(health) = standings.health(tenant) {
+                        offer(tenant, health);
+                    }
+                }
+            }
+        }
+        first.into_sorted_vec()
+    }
+
+    fn holds(&self, tenant: &str, health: Health) -> bool {
+        self.after.as_deref().is_none_or(|after| tenant > after)
+            && self.health.is_none_or(|wanted| wanted == health)
+    }
 }
 
 fn standing(shared: &Shared, tenant: &str) -> TenantStanding {
@@ -207,3 +233,6 @@ impl From<Known> for MeterStanding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

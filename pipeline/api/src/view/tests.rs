@@ -70,7 +70,8 @@ fn everything_that_a_standing_says_is_kept() {
     assert_eq!(held, Held::from(&one));
     assert_eq!(view.held("acme", "storage"), None);
     assert_eq!(view.held("other", "calls"), None);
-    assert!(view.knows("acme") && !view.knows("other"));
+    assert_eq!(view.health("acme"), Some(Health::Caution));
+    assert_eq!(view.health("other"), None);
     assert_eq!(view.len(), 2);
 }
 
