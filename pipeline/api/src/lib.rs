@@ -25,6 +25,7 @@ mod observe;
 mod paging;
 mod problem;
 mod rate;
+mod room;
 mod routes;
 mod server;
 mod settings;

@@ -3,10 +3,12 @@
 use crate::view::Standings;
 use meterline_core::account::AccountStatus;
 use meterline_core::catalog::Catalog;
-use meterline_core::catalog::plans::Terms;
+use meterline_core::catalog::plans::{Derived, Terms};
+use meterline_core::limits::measure::components;
 use meterline_core::limits::{Held, Limit, Measure, Tenant};
 use meterline_core::period::Period;
 use std::borrow::Cow;
+use std::iter;
 
 pub(crate) use meterline_core::limits::TermsSource;
 
@@ -32,11 +34,12 @@ impl<'a> KnownTenant<'a> {
         let mut limits: Vec<(&'a str, Cow<'a, Terms>, Period)> = Vec::new();
         let plans = &catalog.plans;
         for meter in meters {
-            let bears_on = |d: &&meterline_core::catalog::plans::Derived| {
-                d.terms.iter().any(|term| term.meter == meter) || d.unless.as_deref() == Some(meter)
-            };
+            let bears_on =
+                |d: &&Derived| d.name == meter || components(d).any(|component| component == meter);
             let derived = plans.derived.iter().filter(bears_on);
-            for name in std::iter::once(meter).chain(derived.map(|d| d.name.as_str())) {
+            // A derived quantity is judged by all that it is made of, not by the meter alone.
+            let involved = derived.flat_map(|d| iter::once(d.name.as_str()).chain(components(d)));
+            for name in iter::once(meter).chain(involved) {
                 if limits.iter().any(|(known, ..)| *known == name) {
                     continue;
                 }
@@ -77,3 +80,6 @@ impl Tenant for KnownTenant<'_> {
         Measure::named(self.catalog, name).unwrap_or(Measure::Flow)
     }
 }
+
+#[cfg(test)]
+mod tests;

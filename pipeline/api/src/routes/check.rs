@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::document::CapWord;
 use crate::known::{Tenants, must_know_meter};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
+use crate::room::room;
 use crate::settings::WhenStale;
 use crate::state::{Shared, now};
 use crate::tenant::{KnownTenant, TermsSource};
@@ -108,6 +109,10 @@ pub(super) struct CheckedMeter {
     remaining: Option<String>,
     /// Use as a share of the same, in percent with one decimal.
     percentage: Option<String>,
+    /// What may still be used of the meter that was asked for, in its own base unit, before any
+    /// hard cap refuses, its own or that of a derived quantity; of a peak, how high it may be. Null
+    /// where no hard cap concerns it.
+    room: Option<String>,
     /// What happens beyond the limit.
     #[schema(value_type = CapWord)]
     cap: Cap,
@@ -231,7 +236,8 @@ fn answer(
         let known = KnownTenant::new(tenant, catalog, &shared.standings, source, names);
         let meters = wanted.iter().map(|(meter, quantity)| {
             let verdict = judge(&known, &catalog.plans, meter, *quantity, now);
-            checked(meter, &verdict, when_stale)
+            let room = room(&known, &catalog.plans, meter, now);
+            checked(meter, &verdict, room, when_stale)
         });
         let meters: Vec<_> = meters.collect();
         Ok(CheckAnswer {
@@ -245,9 +251,13 @@ fn answer(
 }
 
 /// One verdict, with the rule for what is stale.
-fn checked(meter: &str, verdict: &Verdict<'_>, when_stale: WhenStale) -> CheckedMeter {
-    let has_cap = verdict.limit.is_some() && verdict.cap != Cap::None;
-    let closes = when_stale == WhenStale::Closed && has_cap && verdict.allowed;
+fn checked(
+    meter: &str,
+    verdict: &Verdict<'_>,
+    room: Option<Quantity>,
+    when_stale: WhenStale,
+) -> CheckedMeter {
+    let closes = when_stale == WhenStale::Closed && verdict.capped && verdict.allowed;
     CheckedMeter {
         meter: meter.to_owned(),
         allowed: verdict.allowed && !closes,
@@ -262,6 +272,7 @@ fn checked(meter: &str, verdict: &Verdict<'_>, when_stale: WhenStale) -> Checked
         included: verdict.included.map(quantity),
         limit: verdict.limit.map(quantity),
         remaining: verdict.remaining.map(quantity),
+        room: room.map(quantity),
         percentage: verdict.percentage.map(|share| share.to_string()),
         cap: verdict.cap,
         resets_at: verdict.resets_at.map(time),
