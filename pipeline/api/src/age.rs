@@ -3,7 +3,7 @@
 //! Judged by progress records alone: where nobody says up to where standings are complete, silence
 //! is not taken for freshness. A progress that is behind a known one changes nothing.
 
-use meterline_core::control::View;
+use meterline_core::control::{Adoption, ChainKey, View};
 use meterline_core::hash::partition_of;
 use meterline_core::position::{LogPartition, Stamp, TopicId};
 use meterline_core::standing::StandingProgress;
@@ -22,14 +22,19 @@ pub(crate) struct UsageTopic {
 impl UsageTopic {
     /// The topic as the control log has it; `None` where no partition of it was adopted yet.
     pub(crate) fn of(view: &View, name: &str) -> Option<Self> {
+        let adopted = || view.adoptions().filter(|adoption| adoption.topic == name);
         let created = view.topic_created(name).map(|created| created.topic_id);
-        let adopted = view.adoptions().filter(|adoption| adoption.topic == name);
-        let of_topic = |id: TopicId| created.is_none_or(|created| created == id);
-        let adopted = adopted.filter(|a| of_topic(a.log_partition.topic_id));
-        let last = adopted.max_by_key(|adoption| adoption.partitions)?;
+        // A topic of that name may have been there before: the one adopted last is the present one.
+        let last = || {
+            let decided = |a: &&Adoption| view.head_of(&ChainKey::Adoption(a.log_partition));
+            adopted().max_by_key(decided).map(topic_of)
+        };
+        let topic_id = created.or_else(last)?;
+        let own = adopted().filter(|adoption| topic_of(adoption) == topic_id);
+        let partitions = own.map(|adoption| adoption.partitions).max()?;
         Some(Self {
-            topic_id: last.log_partition.topic_id,
-            partitions: last.partitions,
+            topic_id,
+            partitions,
         })
     }
 
@@ -78,6 +83,10 @@ impl Ages {
     }
 }
 
+fn topic_of(adoption: &Adoption) -> TopicId {
+    adoption.log_partition.topic_id
+}
+
 /// From a moment to another; zero where it is not after it.
 fn since(then: LogTime, now: LogTime) -> Duration {
     let millis = now.0.saturating_sub(then.0).max(0);
@@ -87,6 +96,45 @@ fn since(then: LogTime, now: LogTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meterline_core::control::{ControlRecord, Decision};
+
+    #[test]
+    fn the_topic_adopted_last_is_the_present_one() {
+        let check = |adopted: &[(u128, u32, u32)], expected: Option<(u128, u32)>| {
+            let mut view = View::default();
+            for (offset, (topic, partition, partitions)) in (0..).zip(adopted) {
+                let log_partition = LogPartition {
+                    topic_id: TopicId(*topic),
+                    partition: *partition,
+                };
+                let record = ControlRecord {
+                    write_id: u128::from(offset),
+                    actor: "test".to_owned(),
+                    note: String::new(),
+                    head: None,
+                    decision: Decision::Adoption(Adoption {
+                        topic: "usage.events".to_owned(),
+                        log_partition,
+                        partitions: *partitions,
+                        first_offset: 0,
+                        catalog_version: 1,
+                    }),
+                };
+                let applied = view.apply(offset, 0, LogTime(0), Ok(record));
+                applied.expect("applies");
+            }
+            let topic = UsageTopic::of(&view, "usage.events");
+            let topic = topic.map(|topic| (topic.topic_id.0, topic.partitions));
+            assert_eq!(topic, expected, "{adopted:?}");
+        };
+        check(&[], None);
+        check(&[(7, 0, 12), (7, 1, 12)], Some((7, 12)));
+        // Made anew with fewer partitions, and with an id that sorts before.
+        check(&[(7, 0, 12), (5, 0, 4)], Some((5, 4)));
+        check(&[(5, 0, 12), (7, 0, 4)], Some((7, 4)));
+        // Grown: the partitions adopted first know of fewer.
+        check(&[(7, 0, 2), (7, 1, 2), (7, 2, 3)], Some((7, 3)));
+    }
 
     #[test]
     fn progress_only_moves_on_and_silence_makes_old() {
