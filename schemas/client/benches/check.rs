@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const TENANTS: usize = 1_000;
 const CALLS: u32 = 2_000_000;
-const ANSWER: &str = r#"{"tenant":"t","allowed":true,"age_ms":10,"stale":false,"meters":[{"meter":"calls","allowed":true,"soft":false,"reason":"within","used":"0","included":null,"limit":"1000000000","remaining":"1000000000","percentage":"0.0","cap":"hard","resets_at":null,"retry_after":null,"grace_until":null}]}"#;
+const ANSWER: &str = r#"{"tenant":"t","allowed":true,"age_ms":10,"stale":false,"meters":[{"meter":"calls","allowed":true,"soft":false,"reason":"within","used":"0","included":null,"limit":"1000000000","remaining":"1000000000","room":"1000000000","percentage":"0.0","cap":"hard","resets_at":null,"retry_after":null,"grace_until":null}]}"#;
 
 fn main() {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
