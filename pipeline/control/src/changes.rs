@@ -7,13 +7,16 @@
 use crate::accounts::AccountLog;
 use crate::decide::{Author, Decided, clock, propose_after};
 use crate::error::ControlError;
-use meterline_core::account::AccountChange;
-use meterline_core::accounts::Accounts;
+use meterline_core::account::{AccountChange, Route, RunningPeriod, Target};
+use meterline_core::accounts::{Accounts, Refused};
 use meterline_core::control::{ChainKey, ControlRecord, Decision, View};
 use meterline_core::limits::terms::check_account;
 use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use std::time::{Duration, Instant};
+
+/// An hour, with which a new period begins.
+const HOUR_MILLIS: i64 = 3_600_000;
 
 /// What a caller has seen of the chain that it changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -132,6 +135,9 @@ fn prepare(
             return Err(ControlError::RefusedAccount { account, problems });
         }
     }
+    if let Decision::Route(route) = &decision {
+        check_kind(route, accounts).map_err(ControlError::Unfit)?;
+    }
     if named == head {
         let now = clock().max(accounts.log_time());
         accounts
@@ -143,6 +149,31 @@ fn prepare(
     }
     let record = propose_after(named, decision, author);
     Ok(Prepared::Write(Box::new(record)))
+}
+
+/// A route tells in the way that it began with. Else a webhook that was an e-mail for a while would
+/// begin again with its first secret, which a rotation may have replaced because it was lost.
+fn check_kind(route: &Route, accounts: &Accounts) -> Result<(), Refused> {
+    let known = accounts.route(&route.id).map(|known| kind(&known.target));
+    let kind = kind(&route.target);
+    match known {
+        Some(known) if known != kind => Err(Refused::Field {
+            field: "target",
+            reason: format!(
+                "route {} is {known}, never {kind}; make a new route",
+                route.id
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+const fn kind(target: &Target) -> &'static str {
+    match target {
+        Target::Webhook { .. } => "a webhook",
+        Target::Email { .. } => "an e-mail",
+        Target::Kafka { .. } => "a Kafka topic",
+    }
 }
 
 /// Whether the version in force says what the decision says.
@@ -159,7 +190,8 @@ fn says_the_same(decision: &Decision, accounts: &Accounts, now: LogTime) -> bool
 }
 
 /// Where the newest version is in effect, a change that would be too says the same by its terms;
-/// where it is not yet, it must name the same moment.
+/// where it is not yet, it must name the same moment. A new period is only the same where it would
+/// begin with the same hour.
 fn is_same_account(change: &AccountChange, accounts: &Accounts, now: LogTime) -> bool {
     let Some(account) = accounts.account(&change.account) else {
         return false;
@@ -167,6 +199,16 @@ fn is_same_account(change: &AccountChange, accounts: &Accounts, now: LogTime) ->
     let newest = account.newest();
     let moment = change.effective.unwrap_or(now).max(now);
     let same_moment = newest.effective.max(now) == moment;
-    let same_boundary = newest.effective <= now || newest.running == change.running;
+    let hour = |at: LogTime| at.0.div_euclid(HOUR_MILLIS);
+    let same_boundary = match change.running {
+        // Two within an hour are one: both begin with it.
+        RunningPeriod::Restart => {
+            newest.running == RunningPeriod::Restart && hour(newest.effective) == hour(moment)
+        }
+        RunningPeriod::Keep => newest.effective <= now || newest.running == RunningPeriod::Keep,
+    };
     *newest.terms == change.terms && same_moment && same_boundary
 }
+
+#[cfg(test)]
+mod tests;
