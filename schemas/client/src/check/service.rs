@@ -8,7 +8,7 @@ use super::cache::Answer;
 use super::settings::{Builder, CheckError};
 use meterline_core::quantity::Quantity;
 use reqwest::{Client, StatusCode, Url, redirect};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
 /// Largest answer: one meter's is some 600 bytes.
@@ -67,11 +67,35 @@ struct WireMeter {
     allowed: bool,
     soft: bool,
     reason: String,
-    because: Option<String>,
-    cap: String,
-    limit: Option<Quantity>,
-    remaining: Option<Quantity>,
+    #[serde(default)]
+    room: Room,
     retry_after: Option<u64>,
+}
+
+/// What may still be used before any hard cap refuses.
+#[derive(Default)]
+enum Room {
+    /// No hard cap concerns it.
+    Endless,
+    /// This much.
+    Left(Quantity),
+    /// It is not said: a service of another time.
+    #[default]
+    Unsaid,
+}
+
+impl<'de> Deserialize<'de> for Room {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Null => return Ok(Self::Endless),
+            serde_json::Value::String(text) => text,
+            _ => return Ok(Self::Unsaid),
+        };
+        let left = Quantity::parse(&text)
+            .ok()
+            .filter(|left| !left.is_negative());
+        Ok(left.map_or(Self::Unsaid, Self::Left))
+    }
 }
 
 impl Service {
@@ -137,7 +161,7 @@ impl Service {
             }
             body.extend_from_slice(&piece);
         }
-        read(&body)
+        read(&body, quantity)
     }
 }
 
@@ -152,7 +176,7 @@ fn unknown() -> Answer {
     }
 }
 
-fn read(body: &[u8]) -> Result<Answer, AskError> {
+fn read(body: &[u8], asked: Quantity) -> Result<Answer, AskError> {
     let wire: Wire =
         serde_json::from_slice(body).map_err(|error| AskError::Unreadable(error.to_string()))?;
     let [meter] = wire.meters;
@@ -164,13 +188,18 @@ fn read(body: &[u8]) -> Result<Answer, AskError> {
         "stale" => Reason::Stale,
         other => return Err(AskError::Unreadable(format!("reason `{other}`"))),
     };
-    // What is left of a quantity that several meters feed is in a unit of its own.
-    let is_capped = meter.cap == "hard" && meter.limit.is_some() && meter.because.is_none();
     let counts = matches!(reason, Reason::Allowed | Reason::Limit);
+    let room = match meter.room {
+        Room::Endless => None,
+        Room::Left(room) => Some(room),
+        // The answer holds for what was asked, and for nothing beyond.
+        Room::Unsaid if meter.allowed => Some(asked),
+        Room::Unsaid => Some(Quantity::ZERO),
+    };
     Ok(Answer {
         allowed: meter.allowed,
         soft: meter.soft,
-        room: meter.remaining.filter(|_| is_capped && counts),
+        room: room.filter(|_| counts),
         reason,
         retry_after: meter.retry_after.map(Duration::from_secs),
         age: wire.age_ms.map_or(UNKNOWN_AGE, Duration::from_millis),
@@ -187,7 +216,7 @@ mod tests {
             "meters": [{
                 "meter": "calls", "allowed": true, "soft": false, "reason": "within",
                 "used": "10", "included": null, "limit": "100", "remaining": "90",
-                "percentage": "10.0", "cap": "hard", "resets_at": "2026-12-01T00:00:00Z",
+                "percentage": "10.0", "room": "90", "cap": "hard", "resets_at": "2026-12-01T00:00:00Z",
                 "retry_after": null, "grace_until": null,
             }],
         });
@@ -195,7 +224,7 @@ mod tests {
         for (key, value) in changes.as_object().expect("an object") {
             wire["meters"][0][key] = value.clone();
         }
-        let answer = read(wire.to_string().as_bytes()).ok();
+        let answer = read(wire.to_string().as_bytes(), Quantity::ONE).ok();
         let seen = answer.map(|a| (a.allowed, a.room.map(|q| q.to_string()), a.reason));
         let expected = expected.map(|(a, room, r)| (a, room.map(str::to_owned), r));
         assert_eq!(seen, expected, "{change}");
@@ -205,24 +234,41 @@ mod tests {
     fn answers_are_read_by_their_reason_and_cap() {
         check("{}", Some((true, Some("90"), Reason::Allowed)));
         check(
-            r#"{"allowed": false, "reason": "hard_cap", "remaining": "2"}"#,
+            r#"{"allowed": false, "reason": "hard_cap", "room": "2"}"#,
             Some((false, Some("2"), Reason::Limit)),
         );
-        check(r#"{"cap": "soft"}"#, Some((true, None, Reason::Allowed)));
+        check(r#"{"room": null}"#, Some((true, None, Reason::Allowed)));
+        // Another quantity's cap concerns it, whatever its own terms say.
         check(
-            r#"{"limit": null, "remaining": null}"#,
-            Some((true, None, Reason::Allowed)),
+            r#"{"because": "credit", "remaining": "900", "room": "3.5"}"#,
+            Some((true, Some("3.5"), Reason::Allowed)),
         );
         check(
-            r#"{"because": "credit"}"#,
-            Some((true, None, Reason::Allowed)),
+            r#"{"cap": "none", "limit": null, "remaining": null, "room": "7"}"#,
+            Some((true, Some("7"), Reason::Allowed)),
         );
         check(
             r#"{"allowed": false, "reason": "suspended"}"#,
             Some((false, None, Reason::Account)),
         );
         check(r#"{"allowed": false, "reason": "whatever"}"#, None);
-        check(r#"{"remaining": 0.1}"#, None);
+    }
+
+    #[test]
+    fn without_a_room_that_can_be_read_only_what_was_asked_is_allowed() {
+        for room in ["-1", "many", ""] {
+            let change = format!("{{\"room\": \"{room}\"}}");
+            check(&change, Some((true, Some("1"), Reason::Allowed)));
+        }
+        check(r#"{"room": 0.1}"#, Some((true, Some("1"), Reason::Allowed)));
+        check(
+            r#"{"allowed": false, "reason": "hard_cap", "room": {}}"#,
+            Some((false, Some("0"), Reason::Limit)),
+        );
+        let missing = br#"{"age_ms": 1, "meters": [{
+            "allowed": true, "soft": false, "reason": "within", "retry_after": null}]}"#;
+        let answer = read(missing, Quantity::ONE).expect("an answer");
+        assert_eq!(answer.room, Some(Quantity::ONE));
     }
 
     #[test]

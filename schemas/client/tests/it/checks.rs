@@ -27,7 +27,7 @@ async fn service(status: StatusCode, remaining: u64) -> Service {
             "meter": "calls", "allowed": remaining > 0, "soft": false,
             "reason": if remaining > 0 { "within" } else { "hard_cap" },
             "used": "0", "included": null, "limit": "100", "remaining": remaining.to_string(),
-            "percentage": "0.0", "cap": "hard", "resets_at": null, "retry_after": 60,
+            "percentage": "0.0", "room": remaining.to_string(), "cap": "hard", "resets_at": null, "retry_after": 60,
             "grace_until": null,
         }],
     });
