@@ -1,8 +1,9 @@
 -- Standing: how much of what it may use a tenant has used of a meter in the running period.
 --
--- Every row is an absolute value, and `version` orders what was known: hours of the period's start
--- (24 bits), sum of the stamps of usage (64 bits), sum of the offsets of the control log (39 bits),
--- whether the limit was crossed (1 bit). The highest stays, in whatever order rows arrive.
+-- Every row is an absolute value, and `version` orders what was known. From the top: sum of the
+-- offsets of the control log (catalog, the account's newest version, its version in effect; 39
+-- bits), hours of the period's start (24 bits), sum of the stamps of usage (64 bits), whether the
+-- limit was crossed (1 bit). The highest stays, in whatever order rows arrive.
 CREATE TABLE IF NOT EXISTS standing
 (
     tenant String COMMENT 'who is billed',
@@ -18,7 +19,8 @@ CREATE TABLE IF NOT EXISTS standing
     plan LowCardinality(String) COMMENT 'the plan in force, empty where there is none',
     judged_usage Array(Tuple(UUID, UInt32, UInt64)) COMMENT 'what it was judged by: topic, partition and stamp of the last change of each log partition of usage',
     judged_catalog UInt64 COMMENT 'what it was judged by: offset of the catalog version in the control log',
-    judged_account Nullable(UInt64) COMMENT 'what it was judged by: offset of the account''s version in the control log, NULL where there is no account',
+    judged_account Nullable(UInt64) COMMENT 'what it was judged by: offset of the account''s newest version that was read in the control log, NULL where there is no account',
+    judged_effective Nullable(UInt64) COMMENT 'what it was judged by: offset of the account''s version in effect in the control log, NULL where none is',
     version UInt128 COMMENT 'orders what was known'
 )
 ENGINE = ReplacingMergeTree(version)

@@ -211,6 +211,7 @@ impl Fixture {
                 usage: vec![(partition(), Stamp { epoch: 0, offset })],
                 catalog: 0,
                 account: None,
+                effective: None,
             },
         });
     }

@@ -84,25 +84,45 @@ pub struct Judged {
     pub usage: Vec<(LogPartition, Stamp)>,
     /// Offset in the control log of the catalog version.
     pub catalog: Offset,
-    /// Offset in the control log of the account's version in effect; `None`: there is no account.
+    /// Offset in the control log of the account's newest version that was read, in effect or not;
+    /// `None`: there is no account.
     pub account: Option<Offset>,
+    /// Offset of the version in effect at the moment of the judgement; `None`: none is yet.
+    pub effective: Option<Offset>,
 }
 
 impl Judged {
     /// Whether less was known than by `other`, of usage or of the control log: then this judgement
     /// does not count after that one.
     ///
-    /// Both offsets are of one log, and who has read a catalog has read the accounts before it. So
-    /// accounts are compared under the same catalog only: another one can end a period earlier,
-    /// which is then judged by the version that was in effect earlier.
+    /// The offsets are of one log, and who has read a catalog has read the accounts before it. A
+    /// record read can take the place of a version that was to take effect, and only time brings
+    /// the next one into effect: so catalogs come first, then what was read, then what was in
+    /// effect. What a past period is judged by does not matter: its end may have been elsewhere.
     #[must_use]
     pub fn is_behind(&self, other: &Self) -> bool {
         let knows = |(log_partition, stamp): &(LogPartition, Stamp)| {
             let own = self.usage.iter().find(|(own, _)| own == log_partition);
             own.is_some_and(|(_, own)| own >= stamp)
         };
-        (self.catalog, self.account) < (other.catalog, other.account)
-            || !other.usage.iter().all(knows)
+        self.decisions() < other.decisions() || !other.usage.iter().all(knows)
+    }
+
+    /// The decisions that were known; the order is that of knowledge.
+    #[must_use]
+    pub fn decisions(&self) -> (Offset, Option<Offset>, Option<Offset>) {
+        (self.catalog, self.account, self.effective)
+    }
+
+    /// Adds that a log partition is known up to a change; nothing where more was known.
+    pub fn learn(&mut self, log_partition: LogPartition, stamp: Stamp) {
+        match self
+            .usage
+            .binary_search_by_key(&log_partition, |(id, _)| *id)
+        {
+            Ok(place) => self.usage[place].1 = self.usage[place].1.max(stamp),
+            Err(place) => self.usage.insert(place, (log_partition, stamp)),
+        }
     }
 }
 

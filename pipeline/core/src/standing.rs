@@ -45,15 +45,16 @@ pub struct Standing {
 impl Standing {
     /// Orders what was known: decisions, then the period, then usage, then the crossing.
     ///
-    /// 39 bits of the sum of the control offsets, 24 bits of hours since 1970, 64 bits of the sum
-    /// of the stamps' versions, one bit of whether the limit was crossed. Control offsets only
-    /// rise with what is known; by the same decisions, periods only follow each other (another
-    /// catalog or account may begin them earlier); in one period stamps only rise. So a higher
-    /// version knows more.
+    /// From the top: 39 bits of the sum of the control offsets (the catalog, the account's newest
+    /// version, its version in effect), 24 bits of the period's start in hours since 1970, 64 bits
+    /// of the sum of the stamps' versions, one bit of whether the limit was crossed. Control
+    /// offsets only rise with what is read and with time; by the same decisions, periods only
+    /// follow each other (another catalog or account may begin them earlier); in one period stamps
+    /// only rise. So a higher version knows more.
     ///
-    /// Two that know other decisions each can have one version: catalog 3 without the account that
-    /// a slow clock has not let begin, and catalog 1 with account 2. What knows both is above both,
-    /// and follows as soon as either engine knows it.
+    /// Two that know other decisions each can have one version: one has read an account's next
+    /// version, and a slow clock has not let the one before it begin. What knows both is above
+    /// both, and follows as soon as either engine knows it.
     #[must_use]
     pub fn version(&self) -> u128 {
         Self::version_of(&self.judged, self.period_start, self.crossed_at.is_some())
@@ -61,7 +62,8 @@ impl Standing {
 
     /// [`Standing::version`] of one that need not be made.
     pub(crate) fn version_of(judged: &Judged, period_start: EventTime, is_crossed: bool) -> u128 {
-        let control = judged.catalog + judged.account.unwrap_or(0);
+        let (catalog, account, effective) = judged.decisions();
+        let control = catalog + account.unwrap_or(0) + effective.unwrap_or(0);
         let hours = period_start.hour().0.max(0).unsigned_abs();
         let usage = judged.usage.iter();
         let usage = usage.fold(0u64, |sum, (_, stamp)| sum.saturating_add(stamp.version()));

@@ -33,7 +33,9 @@ pub(crate) async fn read(
     now: LogTime,
 ) -> Result<FromTables, Error> {
     let progress = clickhouse.progress().await?;
-    let from = Engine::first_hour(now, catalog).start();
+    let first = Engine::first_hour(now, catalog);
+    engine.reads_from(first);
+    let from = first.start();
     let mut hours = clickhouse.hour_totals(from)?;
     while let Some(rows) = hours.next().await? {
         for row in rows {

@@ -32,6 +32,7 @@ pub(crate) fn standing(tenant: &str, meter: &str, used: i128, offset: u64) -> St
             usage: vec![(log_partition(0), Stamp { epoch: 0, offset })],
             catalog: 1,
             account: None,
+            effective: None,
         },
     }
 }

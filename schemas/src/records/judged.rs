@@ -21,12 +21,12 @@ pub(super) fn put_usage(out: &mut Vec<u8>, judged: &Judged) {
     put_long(out, 0);
 }
 
-/// Appends the catalog's offset and the account's.
+/// Appends the offsets of the catalog and of the account's two versions.
 pub(super) fn put_control(out: &mut Vec<u8>, judged: &Judged) {
     put_long(out, long(judged.catalog));
-    put_option(out, judged.account, |out, offset| {
-        put_long(out, long(offset));
-    });
+    for offset in [judged.account, judged.effective] {
+        put_option(out, offset, |out, offset| put_long(out, long(offset)));
+    }
 }
 
 /// Reads the array of log partitions.
@@ -38,7 +38,7 @@ pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Vec<(LogPartition, Stamp)
     Ok(usage)
 }
 
-/// Reads the catalog's offset and the account's.
+/// Reads the offsets of the catalog and of the account's two versions.
 pub(super) fn with_control(
     reader: &mut Reader<'_>,
     usage: Vec<(LogPartition, Stamp)>,
@@ -47,5 +47,6 @@ pub(super) fn with_control(
         usage,
         catalog: reader.number("judged_catalog")?,
         account: reader.option(|reader| reader.number("judged_account"))?,
+        effective: reader.option(|reader| reader.number("judged_effective"))?,
     })
 }

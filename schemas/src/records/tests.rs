@@ -389,9 +389,9 @@ fn fingerprints_never_change() {
             ("progress", "59f1818b4ce6782c"),
             ("dead letter", "96813c10ed6e2972"),
             ("replay", "b432c677ca2b5ea6"),
-            ("transition", "bb5157cbf219099c"),
+            ("transition", "c046954953a0ff14"),
             ("delivery", "fdd3d0fb8a7220ed"),
-            ("standing", "9f7f839774a7b9e2"),
+            ("standing", "a05ab917a7e76568"),
             ("standing progress", "cc99bc38f8a23aa2"),
         ]
     );

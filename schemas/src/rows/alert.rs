@@ -58,8 +58,10 @@ pub struct AlertRow {
     pub judged_usage: Vec<JudgedUsage>,
     /// Catalog version that it was judged by.
     pub judged_catalog: Offset,
-    /// Account version that it was judged by.
+    /// The newest version of the account that was read.
     pub judged_account: Option<Offset>,
+    /// The version of the account in effect.
+    pub judged_effective: Option<Offset>,
     /// Id of its notification.
     pub notification: u128,
     /// The process that wrote the record.
@@ -97,6 +99,7 @@ impl AlertRow {
             judged_usage: usage_of(&transition.judged),
             judged_catalog: transition.judged.catalog,
             judged_account: transition.judged.account,
+            judged_effective: transition.judged.effective,
             notification,
             instance: transition.instance.clone(),
             append_time: place.append_time,
@@ -120,7 +123,11 @@ impl AlertRow {
     /// What it was judged by.
     #[must_use]
     pub fn judged(&self) -> Judged {
-        judged(&self.judged_usage, self.judged_catalog, self.judged_account)
+        judged(
+            &self.judged_usage,
+            self.judged_catalog,
+            [self.judged_account, self.judged_effective],
+        )
     }
 
     /// Where its record is.

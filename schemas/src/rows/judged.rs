@@ -34,7 +34,13 @@ pub(super) fn usage_of(judged: &Judged) -> Vec<JudgedUsage> {
         .collect()
 }
 
-pub(super) fn judged(usage: &[JudgedUsage], catalog: Offset, account: Option<Offset>) -> Judged {
+/// `versions` are those of the account: the newest that was read, and the one in effect.
+pub(super) fn judged(
+    usage: &[JudgedUsage],
+    catalog: Offset,
+    versions: [Option<Offset>; 2],
+) -> Judged {
+    let [account, effective] = versions;
     let usage = usage
         .iter()
         .map(|JudgedUsage(topic_id, partition, version)| {
@@ -48,5 +54,6 @@ pub(super) fn judged(usage: &[JudgedUsage], catalog: Offset, account: Option<Off
         usage: usage.collect(),
         catalog,
         account,
+        effective,
     }
 }

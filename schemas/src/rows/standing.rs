@@ -48,8 +48,10 @@ pub struct StandingRow {
     pub judged_usage: Vec<JudgedUsage>,
     /// Catalog version that it was judged by.
     pub judged_catalog: Offset,
-    /// Account version that it was judged by.
+    /// The newest version of the account that was read.
     pub judged_account: Option<Offset>,
+    /// The version of the account in effect.
+    pub judged_effective: Option<Offset>,
     version: u128,
 }
 
@@ -72,6 +74,7 @@ impl StandingRow {
             judged_usage: usage_of(&standing.judged),
             judged_catalog: standing.judged.catalog,
             judged_account: standing.judged.account,
+            judged_effective: standing.judged.effective,
             version: standing.version(),
         }
     }
@@ -80,7 +83,11 @@ impl StandingRow {
 impl From<StandingRow> for Standing {
     fn from(row: StandingRow) -> Self {
         Self {
-            judged: judged(&row.judged_usage, row.judged_catalog, row.judged_account),
+            judged: judged(
+                &row.judged_usage,
+                row.judged_catalog,
+                [row.judged_account, row.judged_effective],
+            ),
             tenant: row.tenant,
             meter: row.meter,
             period_start: row.period_start,

@@ -90,6 +90,7 @@ fn standing(number: u64, round: u64) -> Standing {
             usage: vec![(PARTITION, stamp(round))],
             catalog: 3,
             account: Some(number),
+            effective: Some(number),
         },
     }
 }

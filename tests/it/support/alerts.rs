@@ -43,14 +43,17 @@ struct Judged {
     usage: BTreeMap<(Vec<u8>, i64), (i64, i64)>,
     catalog: i64,
     account: Option<i64>,
+    effective: Option<i64>,
 }
 
 impl Judged {
-    /// Decisions are compared catalog first: both are offsets of one log.
+    /// Decisions are compared catalog first, then the account as read, then as in effect: all are
+    /// offsets of one log.
     fn is_behind(&self, head: &Self) -> bool {
         let mut usage = head.usage.iter();
         let lacks = usage.any(|(log, stamp)| self.usage.get(log).is_none_or(|own| own < stamp));
-        lacks || (self.catalog, self.account) < (head.catalog, head.account)
+        let decisions = |judged: &Self| (judged.catalog, judged.account, judged.effective);
+        lacks || decisions(self) < decisions(head)
     }
 }
 
@@ -164,6 +167,7 @@ fn transition(fields: &Fields, offset: i64) -> (Transition, Option<i64>) {
         usage: judged_usage(&fields["judged_usage"]),
         catalog: number(&fields["judged_catalog"]).expect("never null"),
         account: number(&fields["judged_account"]),
+        effective: number(&fields["judged_effective"]),
     };
     let period_start = number(&fields["period_start"]).expect("never null");
     let transition = Transition {

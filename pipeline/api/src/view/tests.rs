@@ -26,6 +26,7 @@ fn standing(tenant: &str, meter: &str, offset: u64, used: i128) -> Standing {
             usage: vec![(partition, Stamp { epoch: 0, offset })],
             catalog: 1,
             account: None,
+            effective: None,
         },
     }
 }

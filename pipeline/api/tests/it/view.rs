@@ -48,6 +48,7 @@ fn standing(site: &Site, tenant: &str, used: i128, offset: u64) -> Standing {
             usage: vec![(home(site, tenant), Stamp { epoch: 0, offset })],
             catalog: 0,
             account: None,
+            effective: None,
         },
     }
 }

@@ -19,7 +19,7 @@ use crate::alert::{AlertKey, Transition};
 use crate::bucket::BucketRow;
 use crate::catalog::Catalog;
 use crate::chain::Ruling;
-use crate::control::{CatalogDecision, ControlRecord, Decision};
+use crate::control::{Adoption, CatalogDecision, ControlRecord, Decision};
 use crate::halt::Halt;
 use crate::position::{LogPartition, Offset, Stamp};
 use crate::standing::{Standing, StandingProgress};
@@ -99,6 +99,12 @@ impl Engine {
         reach.before(LONGEST_PERIOD).hour()
     }
 
+    /// Says that totals are read from this hour on: periods that begin before it are not judged,
+    /// whatever catalog comes. Before the first total.
+    pub fn reads_from(&mut self, first: Hour) {
+        self.usage.drop_before(first);
+    }
+
     /// Takes a total, in any order; rows that use is not made of are passed.
     pub fn total(&mut self, log_partition: LogPartition, row: &BucketRow) {
         if let Some(touched) = self.usage.total(log_partition, row) {
@@ -142,6 +148,15 @@ impl Engine {
             self.mark(&change.account, EventTime(i64::MIN));
         }
         Ok(ruling)
+    }
+
+    /// Takes an adoption in force, by their order in the control log: log partitions of an earlier
+    /// topic of the same name are complete, though no progress may say so any more.
+    pub fn adoption(&mut self, adoption: &Adoption) {
+        let id = adoption.log_partition.topic_id;
+        for place in self.usage.adopted(&adoption.topic, id) {
+            self.agenda.covered(place);
+        }
     }
 
     /// Takes the newest catalog in force: everybody is judged by it, all that can be reached.
@@ -251,6 +266,7 @@ impl Engine {
             name: &name,
             now,
             from,
+            edge: self.usage.edge(),
             catalog,
             account: self.accounts.account(&name),
         };
@@ -271,7 +287,8 @@ impl Engine {
         }
         let news = case.standings(&facts, &self.alerts, tenant, &mut self.published);
         judgement.standings.extend(news);
-        self.agenda.wake_at(tenant, case.next_moment(&facts));
+        let next = case.next_moment(&facts, &self.usage, tenant);
+        self.agenda.wake_at(tenant, next);
     }
 
     /// The next moment at which time alone changes a judgement: call [`Engine::judge`] then.
@@ -292,9 +309,12 @@ impl Engine {
             .progress(&self.usage, &open, self.accounts.position())
     }
 
-    /// Says that a standing is published already, so that it is not handed out again.
+    /// Says that a standing is published already, so that it is not handed out again, and that all
+    /// that it was judged by is known. After the totals of the tables.
     pub fn known_standing(&mut self, standing: &Standing) {
         let tenant = self.usage.tenant(&standing.tenant);
+        self.usage
+            .judged_by(tenant, &standing.meter, &standing.judged.usage);
         self.published.note(tenant, standing);
     }
 

@@ -2,22 +2,25 @@
 //!
 //! It keeps the highest stamp of every bucket, whatever the order in which they come, and takes
 //! hour buckets of whole meters only: a sum of separately stamped parts is no prefix's value. Hours
-//! before [`Usage::edge`] are dropped; nothing that starts before it is judged. Of a level, the
-//! latest value from before it is held.
+//! before [`Usage::edge`] are dropped or were never read; nothing that starts before it is judged.
+//! Of a level, the latest value from before it is held. Log partitions of a topic that another has
+//! taken the place of are complete: nothing is appended to them any more.
 
 mod hours;
+mod knowledge;
 
 use super::exact::Exact;
 use super::measure::Measure;
 use crate::bucket::{Bucket, BucketRow, Kind};
 use crate::catalog::Aggregation;
 use crate::period::Period;
-use crate::position::{LogPartition, Stamp};
+use crate::position::{LogPartition, Stamp, TopicId};
 use crate::quantity::ONE;
 use crate::time::{Hour, Level, LogTime};
 use ethnum::I256;
 use hashbrown::HashMap;
 use hours::{Latest, Series, Value};
+use knowledge::Knowledge;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +37,7 @@ pub struct Usage {
     tenant_names: Names,
     meter_names: Names,
     edge: Hour,
+    knowledge: Knowledge,
 }
 
 /// A log partition of usage, and up to where its totals are complete.
@@ -79,6 +83,7 @@ impl Default for Usage {
             tenant_names: Names::default(),
             meter_names: Names::default(),
             edge: Hour(i32::MIN),
+            knowledge: Knowledge::default(),
         }
     }
 }
@@ -197,6 +202,7 @@ impl Usage {
                 let id = self.partitions[usize::from(series.partition)].id;
                 (id, Stamp::from_version(series.high))
             })
+            .chain(self.knowledge.of(tenant, meter))
             .collect();
         stamps.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
         stamps.dedup_by_key(|(log_partition, _)| *log_partition);
@@ -206,12 +212,63 @@ impl Usage {
     /// A log partition with changes of the tenant that its progress does not cover; `None` where
     /// what is known is an exact prefix.
     pub(super) fn uncovered(&self, tenant: TenantId) -> Option<usize> {
-        let mut all = self.tenants[index(tenant)].iter();
-        let open = all.find(|series| {
-            let partition = self.partitions[usize::from(series.partition)];
-            Stamp::from_version(series.high) >= partition.to
-        });
-        open.map(|series| usize::from(series.partition))
+        let series = self.tenants[index(tenant)].iter();
+        let series = series.map(|s| (usize::from(s.partition), Stamp::from_version(s.high)));
+        let known = self.knowledge.of(tenant, None);
+        let known = known.filter_map(|(id, stamp)| Some((self.place_of(id)?, stamp)));
+        let mut all = series.chain(known);
+        let is_open = |(place, stamp): &(usize, Stamp)| {
+            let Partition { id, to, .. } = self.partitions[*place];
+            *stamp >= to && !self.knowledge.is_gone(id.topic_id)
+        };
+        all.find(is_open).map(|(place, _)| place)
+    }
+
+    /// Whether all changes of a log partition up to this one are known.
+    pub(super) fn covers(&self, id: LogPartition, stamp: Stamp) -> bool {
+        let reached = self.place_of(id).map(|place| self.partitions[place].to);
+        self.knowledge.is_gone(id.topic_id) || reached.is_some_and(|to| stamp < to)
+    }
+
+    /// Takes what a standing of a meter was judged by: changes of hours that are not read are
+    /// among it, and later judgements know no less. After all totals that are read from tables.
+    pub(super) fn judged_by(
+        &mut self,
+        tenant: TenantId,
+        meter: &str,
+        stamps: &[(LogPartition, Stamp)],
+    ) {
+        let known = self.stamps(tenant, Some(meter));
+        let knows = |(id, stamp): &&(LogPartition, Stamp)| {
+            known.iter().any(|(own, at)| own == id && at >= stamp)
+        };
+        let missing: Vec<_> = stamps.iter().filter(|stamp| !knows(stamp)).collect();
+        let meter = self.meter_names.number(meter);
+        for (id, stamp) in missing {
+            self.partition(*id);
+            self.knowledge.add(tenant, meter, *id, *stamp);
+        }
+    }
+
+    /// Takes that partitions of a topic of this name and id begin; the log partitions, by number,
+    /// that are complete since then.
+    pub(super) fn adopted(&mut self, topic: &str, id: TopicId) -> Vec<usize> {
+        let Some(gone) = self.knowledge.adopted(topic, id) else {
+            return Vec::new();
+        };
+        let all = self.partitions.iter().enumerate();
+        let complete = all.filter(|(_, partition)| partition.id.topic_id == gone);
+        complete.map(|(place, _)| place).collect()
+    }
+
+    /// The last hour with use of a tenant.
+    pub(super) fn last_hour(&self, tenant: TenantId) -> Option<Hour> {
+        let series = self.tenants[index(tenant)].iter();
+        series.filter_map(Series::last_hour).max()
+    }
+
+    fn place_of(&self, id: LogPartition) -> Option<usize> {
+        self.partitions.iter().position(|known| known.id == id)
     }
 
     /// The log partitions that buckets of these tenants lie in.
@@ -224,7 +281,7 @@ impl Usage {
         places.map(|place| self.partitions[place].id).collect()
     }
 
-    /// Drops hours before an edge; it never moves back.
+    /// Drops hours before an edge, and takes none of them any more; it never moves back.
     pub(super) fn drop_before(&mut self, edge: Hour) {
         self.edge = self.edge.max(edge);
         for series in self.tenants.iter_mut().flatten() {
@@ -269,8 +326,7 @@ impl Usage {
 
     /// The number of a log partition, from 0, known or new.
     pub(super) fn partition(&mut self, id: LogPartition) -> u16 {
-        let known = self.partitions.iter().position(|known| known.id == id);
-        let place = known.unwrap_or_else(|| {
+        let place = self.place_of(id).unwrap_or_else(|| {
             self.partitions.push(Partition {
                 id,
                 to: Stamp::default(),

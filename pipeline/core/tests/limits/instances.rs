@@ -102,6 +102,7 @@ impl Instance {
     pub(crate) fn from_tables(number: u128, logs: &Logs) -> Self {
         let mut instance = Self::new(number);
         let before = Engine::first_hour(LogTime(logs.now), &logs.catalog);
+        instance.engine.reads_from(before);
         for (partition, topic) in logs.usage.totals.iter().enumerate() {
             let id = log_partition(u32::try_from(partition).expect("few"));
             for row in held(&logs.usage.events[partition], before) {

@@ -9,6 +9,7 @@ mod checks;
 mod instances;
 mod oracle;
 mod race;
+mod restarts;
 mod rulings;
 mod usage_log;
 mod walks;

@@ -45,18 +45,18 @@ impl Walk {
         self.follow()
     }
 
-    fn decides(&mut self, wish: Wish) -> Vec<String> {
+    pub(crate) fn decides(&mut self, wish: Wish) -> Vec<String> {
         self.logs.decide_account(wish, None);
         self.follow()
     }
 
-    fn waits(&mut self, until: i64) -> Vec<String> {
+    pub(crate) fn waits(&mut self, until: i64) -> Vec<String> {
         self.logs.now = until;
         self.follow()
     }
 
     /// Reads, judges and writes until nothing follows; what was decided.
-    fn follow(&mut self) -> Vec<String> {
+    pub(crate) fn follow(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         loop {
             self.instance.read_all(&self.logs);
@@ -71,7 +71,7 @@ impl Walk {
         }
     }
 
-    fn standing(&self, meter: &str) -> &Standing {
+    pub(crate) fn standing(&self, meter: &str) -> &Standing {
         &self.published.0[&(TENANTS[0].to_owned(), meter.to_owned())]
     }
 }

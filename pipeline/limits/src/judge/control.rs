@@ -46,10 +46,8 @@ impl Judge {
             }
             Decision::Account(change) => self.note_change(&change.account, entry.append_time),
             Decision::Route(route) => self.directory.seen(&route.id, entry.append_time),
-            Decision::ApiKey(_)
-            | Decision::Topic(_)
-            | Decision::Adoption(_)
-            | Decision::Verdict(_) => {}
+            Decision::Adoption(adoption) => self.engine.adoption(adoption),
+            Decision::ApiKey(_) | Decision::Topic(_) | Decision::Verdict(_) => {}
         }
     }
 

@@ -39,7 +39,8 @@ fn judged(partitions: u32) -> Judged {
     Judged {
         usage: usage.collect(),
         catalog: 1 << 40,
-        account: (partitions > 0).then_some(7),
+        account: (partitions > 0).then_some(1 << 41),
+        effective: (partitions > 1).then_some(7),
     }
 }
 

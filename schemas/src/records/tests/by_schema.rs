@@ -119,6 +119,7 @@ struct WireTransition {
     judged_usage: Vec<WireUsage>,
     judged_catalog: i64,
     judged_account: Option<i64>,
+    judged_effective: Option<i64>,
     instance: String,
 }
 
@@ -141,6 +142,7 @@ pub(super) fn encode_transition(transition: &Transition, out: &mut Vec<u8>) {
         judged_usage: wire_usage(&transition.judged),
         judged_catalog: long(transition.judged.catalog),
         judged_account: transition.judged.account.map(long),
+        judged_effective: transition.judged.effective.map(long),
         instance: transition.instance.clone(),
     };
     transition::CODEC.encode(&wire, out);
@@ -161,6 +163,7 @@ struct WireStanding {
     plan: String,
     judged_catalog: i64,
     judged_account: Option<i64>,
+    judged_effective: Option<i64>,
     judged_usage: Vec<WireUsage>,
 }
 
@@ -179,6 +182,7 @@ pub(super) fn encode_standing(standing: &Standing, out: &mut Vec<u8>) {
         plan: standing.plan.clone(),
         judged_catalog: long(standing.judged.catalog),
         judged_account: standing.judged.account.map(long),
+        judged_effective: standing.judged.effective.map(long),
         judged_usage: wire_usage(&standing.judged),
     };
     standing::CODEC.encode(&wire, out);

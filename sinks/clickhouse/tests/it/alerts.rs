@@ -104,6 +104,7 @@ async fn alerts_survive_the_table_and_a_repeat_is_the_same_row() {
         usage: vec![(partition(1), stamp(u16::MAX, MAX_OFFSET))],
         catalog: 9,
         account: Some(7),
+        effective: Some(7),
     };
     let row = alert(5, &transition);
     for _ in 0..3 {

@@ -30,6 +30,7 @@ fn standing(tenant: &str, meter: &str, offset: Offset) -> Standing {
             usage: vec![(partition(0), stamp(0, offset))],
             catalog: 3,
             account: None,
+            effective: None,
         },
     }
 }
@@ -51,6 +52,7 @@ fn full() -> Standing {
             ],
             catalog: u64::MAX >> 25,
             account: Some(7),
+            effective: Some(7),
         },
         ..standing(HOSTILE, "ü", 0)
     }

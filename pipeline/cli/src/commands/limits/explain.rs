@@ -309,6 +309,7 @@ impl Subject<'_> {
         for (log, last) in [
             ("catalog", Some(standing.judged.catalog)),
             ("account", standing.judged.account),
+            ("account in effect", standing.judged.effective),
         ] {
             table.push(vec![
                 json!(log),

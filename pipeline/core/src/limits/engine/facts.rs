@@ -11,7 +11,7 @@ use crate::alert::Judged;
 use crate::catalog::plans::{Derived, PeriodZone, Plans, Reset, Terms, Threshold};
 use crate::control::CatalogDecision;
 use crate::period::{Period, PeriodRule, Timeline, Zone};
-use crate::time::{EventTime, LogTime};
+use crate::time::{EventTime, Hour, LogTime};
 use std::borrow::Cow;
 
 /// One tenant at one moment.
@@ -21,6 +21,8 @@ pub(super) struct Case<'a> {
     pub(super) now: LogTime,
     /// Periods that end after this are judged.
     pub(super) from: EventTime,
+    /// Periods that begin before this hour are not judged: their use is not known.
+    pub(super) edge: Hour,
     pub(super) catalog: &'a CatalogDecision,
     pub(super) account: Option<&'a Account>,
 }
@@ -122,7 +124,7 @@ impl<'a> Case<'a> {
             used: used.unwrap_or_else(|| constant.map_or(Exact::ZERO, Exact::from)),
             has_value: used.is_some(),
             told: version.is_none_or(|version| version.terms.status != AccountStatus::Closed),
-            judged: self.judged(usage, tenant, meter, version),
+            judged: self.judged(usage, tenant, meter),
         }
     }
 
@@ -151,18 +153,14 @@ impl<'a> Case<'a> {
     ///
     /// It never falls, whatever a catalog changes: of a meter it is its own last change; of a
     /// derived quantity, whose meters may be others tomorrow, the last of all of the tenant's.
-    pub(super) fn judged(
-        &self,
-        usage: &Usage,
-        tenant: TenantId,
-        meter: &str,
-        version: Option<&Version>,
-    ) -> Judged {
+    pub(super) fn judged(&self, usage: &Usage, tenant: TenantId, meter: &str) -> Judged {
         let is_derived = self.plans().derived(meter).is_some();
+        let effective = self.account.and_then(|account| account.at(self.now));
         Judged {
             usage: usage.stamps(tenant, (!is_derived).then_some(meter)),
             catalog: self.catalog.offset,
-            account: version.map(|version| version.offset),
+            account: self.account.map(|account| account.newest().offset),
+            effective: effective.map(|version| version.offset),
         }
     }
 
@@ -170,7 +168,9 @@ impl<'a> Case<'a> {
     fn periods<'t>(&self, timeline: &'t Timeline) -> impl Iterator<Item = Period> + use<'t> {
         // The span's end is open: a millisecond later, so that the running period shares in it.
         let end = LogTime(self.now.0.saturating_add(1)).as_event_time();
-        timeline.periods_between(self.from, end)
+        let periods = timeline.periods_between(self.from, end);
+        let edge = self.edge;
+        periods.filter(move |period| period.start.hour() >= edge)
     }
 
     /// The meters and derived quantities that any version speaks of, sorted.
@@ -246,15 +246,25 @@ impl<'a> Case<'a> {
         &self.catalog.compiled.catalog.plans
     }
 
-    /// When time alone changes something: the account's next version, the end of a period with use.
-    pub(super) fn next_moment(&self, facts: &[Fact<'_>]) -> Option<LogTime> {
+    /// When time alone changes something: the account's next version, or the end of a period with
+    /// use, or with use beyond it: events may be ahead of the clock.
+    pub(super) fn next_moment(
+        &self,
+        facts: &[Fact<'_>],
+        usage: &Usage,
+        tenant: TenantId,
+    ) -> Option<LogTime> {
         let pending = self
             .account
             .and_then(|account| account.pending(self.now).first());
         let pending = pending.map(|version| version.effective);
-        let ends = facts
-            .iter()
-            .filter(|fact| fact.has_value && self.runs(fact.period));
+        let last = usage.last_hour(tenant);
+        let goes_on = |fact: &Fact<'_>| {
+            let ahead = last.is_some_and(|last| last >= fact.period.end.hour());
+            fact.has_value || ahead
+        };
+        let running = facts.iter().filter(|fact| self.runs(fact.period));
+        let ends = running.filter(|fact| goes_on(fact));
         let ends = ends.map(|fact| LogTime(fact.period.end.0.div_euclid(1_000)));
         pending.into_iter().chain(ends).min()
     }

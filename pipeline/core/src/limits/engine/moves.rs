@@ -34,7 +34,8 @@ impl Case<'_> {
                     meter: fact.meter.into(),
                     threshold: threshold.name().into(),
                 };
-                moves.extend(self.open(fact, &threshold, &place, heads.get(&place)));
+                let head = heads.get(&place);
+                moves.extend(self.open(fact, &threshold, &place, head, usage));
                 reached.push(place);
             }
         }
@@ -65,7 +66,8 @@ impl Case<'_> {
         let period = timeline.as_ref().map(|of| of.period_at(place.period_start));
         let period = period.filter(|period| period.start == place.period_start);
         let end = period.map_or(head.period_end, |period| period.end);
-        place.period_start <= self.now.as_event_time() && end > self.from
+        let is_known = place.period_start.hour() >= self.edge;
+        is_known && place.period_start <= self.now.as_event_time() && end > self.from
     }
 
     fn open(
@@ -74,14 +76,13 @@ impl Case<'_> {
         threshold: &Threshold,
         place: &Place,
         head: Option<&Head>,
+        usage: &Usage,
     ) -> Option<Transition> {
         let limit = fact.terms.as_deref().and_then(Terms::basis)?;
-        if let Some(head) = head {
-            let is_open = head.state == AlertState::Opened && head.limit == limit;
-            if is_open || fact.judged.is_behind(&head.judged) {
-                return None;
-            }
+        if head.is_some_and(|head| head.state == AlertState::Opened && head.limit == limit) {
+            return None;
         }
+        let judged = following(&fact.judged, head, usage)?;
         Some(Transition {
             write_id: 0,
             head: head.map(|head| head.offset),
@@ -94,7 +95,7 @@ impl Case<'_> {
             used: fact.used.shown(),
             limit,
             plan: fact.plan.to_owned(),
-            judged: fact.judged.clone(),
+            judged,
             instance: String::new(),
         })
     }
@@ -115,9 +116,7 @@ impl Case<'_> {
             || self.without_fact(place, head, usage, tenant),
             |fact| Known::of(fact, head),
         );
-        if known.judged.is_behind(&head.judged) {
-            return None;
-        }
+        let judged = following(&known.judged, Some(head), usage)?;
         Some(Transition {
             write_id: 0,
             head: Some(head.offset),
@@ -130,7 +129,7 @@ impl Case<'_> {
             used: known.used.shown(),
             limit: known.limit,
             plan: known.plan,
-            judged: known.judged,
+            judged,
             instance: String::new(),
         })
     }
@@ -154,9 +153,26 @@ impl Case<'_> {
             used: used.unwrap_or(Exact::ZERO),
             limit: head.limit,
             plan: self.plan(version).unwrap_or_default().to_owned(),
-            judged: self.judged(usage, tenant, &place.meter, version),
+            judged: self.judged(usage, tenant, &place.meter),
         }
     }
+}
+
+/// What a judgement knew that follows a head; `None` where the head was judged by more.
+///
+/// Changes that the head knew of and that are not kept here, as those of hours that are dropped or
+/// of a topic that is gone, are known where their log partition is complete beyond them.
+fn following(judged: &Judged, head: Option<&Head>, usage: &Usage) -> Option<Judged> {
+    let mut judged = judged.clone();
+    let Some(head) = head else {
+        return Some(judged);
+    };
+    for (log_partition, stamp) in &head.judged.usage {
+        if usage.covers(*log_partition, *stamp) {
+            judged.learn(*log_partition, *stamp);
+        }
+    }
+    (!judged.is_behind(&head.judged)).then_some(judged)
 }
 
 /// What a resolving transition says.

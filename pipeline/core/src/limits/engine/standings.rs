@@ -91,8 +91,8 @@ struct Last {
 struct Said {
     version: u128,
     period_end: EventTime,
-    /// Offsets of the catalog and the account.
-    decisions: (Offset, Option<Offset>),
+    /// See [`crate::alert::Judged::decisions`].
+    decisions: (Offset, Option<Offset>, Option<Offset>),
     /// Whether it says that there was no use.
     is_idle: bool,
 }
@@ -103,7 +103,7 @@ impl Said {
         Self {
             version: Standing::version_of(&fact.judged, start, crossed_at.is_some()),
             period_end: fact.period.end,
-            decisions: (fact.judged.catalog, fact.judged.account),
+            decisions: fact.judged.decisions(),
             is_idle: !fact.has_value,
         }
     }
@@ -121,7 +121,7 @@ impl Published {
         let said = Said {
             version: standing.version(),
             period_end: standing.period_end,
-            decisions: (standing.judged.catalog, standing.judged.account),
+            decisions: standing.judged.decisions(),
             is_idle: false,
         };
         self.set(tenant, &standing.meter, said);

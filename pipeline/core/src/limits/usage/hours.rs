@@ -118,6 +118,10 @@ impl Series {
         self.hours.len()
     }
 
+    pub(super) fn last_hour(&self) -> Option<Hour> {
+        self.hours.last().map(|value| Hour(value.hour))
+    }
+
     /// Takes an hour's value; whether it was newer than what was known.
     pub(super) fn take(&mut self, value: Value) -> bool {
         self.high = self.high.max(value.changed);
