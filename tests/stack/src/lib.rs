@@ -244,7 +244,10 @@ impl Stack {
 
     fn options(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
-        if !matches!(self.parts.only, Some(Service::Kafka | Service::S3 | Service::Smtp)) {
+        if !matches!(
+            self.parts.only,
+            Some(Service::Kafka | Service::S3 | Service::Smtp)
+        ) {
             options.push("--faults");
         }
         if self.parts.tls {

@@ -24,7 +24,9 @@ pub(crate) fn free_port_base() -> u16 {
     let mut random = rand::rng();
     std::iter::repeat_with(|| random.random_range(HUNDREDS) * 100)
         .find(|base| {
-            let mut ports = [CLICKHOUSE, S3, SMTP, PLAIN_SMTP, TLS, SASL].into_iter().chain(KAFKA);
+            let mut ports = [CLICKHOUSE, S3, SMTP, PLAIN_SMTP, TLS, SASL]
+                .into_iter()
+                .chain(KAFKA);
             ports.all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
         })
         .expect("the search only ends with a base")
