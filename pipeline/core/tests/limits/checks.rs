@@ -339,6 +339,13 @@ fn whether_any_terms_have_a_cap_is_said_whoever_speaks() {
         (vec![("credit", limited(Cap::Hard))], true),
         (
             vec![
+                ("calls", limited(Cap::None)),
+                ("credit", limited(Cap::Hard)),
+            ],
+            true,
+        ),
+        (
+            vec![
                 ("calls", limited(Cap::Soft)),
                 ("credit", limited(Cap::None)),
             ],

@@ -97,17 +97,12 @@ impl fmt::Display for Percentage {
 }
 
 impl Verdict<'_> {
-    /// The stricter of two, the first of equals; capped if one of them is.
+    /// The stricter of two, the first of equals; a capped one, if one of them is.
     pub(super) fn stricter(self, other: Self) -> Self {
-        let capped = self.capped || other.capped;
-        let strictest = if other.rank() > self.rank() {
+        if other.rank() > self.rank() {
             other
         } else {
             self
-        };
-        Verdict {
-            capped,
-            ..strictest
         }
     }
 

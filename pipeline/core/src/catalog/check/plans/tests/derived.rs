@@ -127,7 +127,8 @@ fn a_meter_without_terms_is_kept_in_the_periods_of_all_that_follow_from_it() {
                   terms of `tokens`";
     let daily = |terms: &mut Terms| terms.reset = Reset::Day;
     let in_zone = |terms: &mut Terms| terms.zone = PeriodZone::Account;
-    let cases: [(&str, fn(&mut Terms), &[&str]); 4] = [
+    type Change = fn(&mut Terms);
+    let cases: [(&str, Change, &[&str]); 4] = [
         ("tokens", |_| (), &[]),
         ("tokens", daily, &[reason]),
         ("tokens", in_zone, &[reason]),
