@@ -60,6 +60,7 @@ fn used(standings: &Standings, known: &KnownTenant<'_>, meter: &str, used: i128)
             usage: Vec::new(),
             catalog: 0,
             account: None,
+            effective: None,
         },
     });
 }
