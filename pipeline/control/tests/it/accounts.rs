@@ -1,5 +1,6 @@
 //! Accounts, keys and routes: changed by several at once, followed in order, restored.
 
+use crate::snapshots::{restored, write_snapshot};
 use crate::support::*;
 use meterline_control::{
     AccountLog, AccountsOptions, Changed, ControlError, ControlEvent, ControlLog, Decided,
@@ -13,6 +14,7 @@ use meterline_core::time::LogTime;
 use meterline_kafka::Settings;
 use std::collections::BTreeMap;
 use std::thread;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 fn plan(name: &str) -> Plan {

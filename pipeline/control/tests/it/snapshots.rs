@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 /// Writes a snapshot of what is in the log now, as a stage would.
-fn write_snapshot(settings: &Settings, folder: &Path, runtime: &Runtime) {
+pub(crate) fn write_snapshot(settings: &Settings, folder: &Path, runtime: &Runtime) {
     let options = AccountsOptions {
         snapshots: Some(snapshots(folder, runtime, Some(1))),
         feed: None,
@@ -47,7 +47,7 @@ fn snapshots(folder: &Path, runtime: &Runtime, every: Option<u64>) -> Snapshots 
     }
 }
 
-fn restored(settings: &Settings, folder: &Path, runtime: &Runtime) -> AccountLog {
+pub(crate) fn restored(settings: &Settings, folder: &Path, runtime: &Runtime) -> AccountLog {
     let options = AccountsOptions {
         snapshots: Some(snapshots(folder, runtime, None)),
         feed: None,
