@@ -21,6 +21,7 @@ use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_kafka::Backoff;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -112,14 +113,13 @@ impl<P: Project> Projector<P> {
     /// Takes records; false where the stage stops first, or cannot read on.
     fn take(&mut self, batch: Batch<P::Record>, reaches: &mut BTreeMap<u32, Reach>) -> bool {
         let partition = batch.partition;
-        if !reaches.contains_key(&partition) {
-            let Some(projected) = self.position(partition) else {
-                return false;
-            };
-            let reach = Reach { read: 0, projected };
-            reaches.insert(partition, reach);
-        }
-        let reach = reaches.get_mut(&partition).expect("it was put there");
+        let reach = match reaches.entry(partition) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match self.position(partition) {
+                Some(projected) => place.insert(Reach { read: 0, projected }),
+                None => return false,
+            },
+        };
         for (offset, record) in batch.records {
             let is_wanted = offset >= reach.projected;
             if self

@@ -48,7 +48,7 @@ pub enum RunError {
     NoStage,
     /// The rollup stage cannot run.
     #[error(transparent)]
-    Rollup(#[from] RollupError),
+    Rollup(Box<RollupError>),
     /// A stage without state cannot run.
     #[error(transparent)]
     Relay(#[from] meterline_relay::RelayError),
@@ -61,6 +61,12 @@ pub enum RunError {
     /// The API stage cannot run.
     #[error(transparent)]
     Api(#[from] meterline_api::ApiError),
+}
+
+impl From<RollupError> for RunError {
+    fn from(error: RollupError) -> Self {
+        Self::Rollup(Box::new(error))
+    }
 }
 
 /// Runs the stages until `shutdown` is ready, then drains and returns.

@@ -46,9 +46,14 @@ struct Settings<R> {
     checker: Checker,
     meter: String,
     quantity: u64,
-    tenant: Box<dyn Fn(&Parts) -> Option<String> + Send + Sync>,
-    refuse: Box<dyn Fn(&Verdict) -> Response<R> + Send + Sync>,
+    tenant: TenantOf,
+    refuse: Refusal<R>,
 }
+
+/// Whose request it is.
+type TenantOf = Box<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+/// The answer to a refused request.
+type Refusal<R> = Box<dyn Fn(&Verdict) -> Response<R> + Send + Sync>;
 
 impl<R> CheckLayer<R> {
     /// Asks for one unit of the meter for each request; `tenant` says whose request it is, and

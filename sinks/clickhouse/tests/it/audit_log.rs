@@ -63,7 +63,7 @@ fn row(offset: Offset, actor: &str, decision: Decision) -> AuditRow {
         offset,
         append_time,
         &record,
-        offset % 4 != 0,
+        !offset.is_multiple_of(4),
     )
 }
 

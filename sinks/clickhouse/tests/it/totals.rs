@@ -101,7 +101,7 @@ async fn levels_hold_from_hours_and_from_months_before() {
     let january = level("seats", Level::Month, at(200), 0, "99", 90);
     insert(&sink, Level::Month, 0, &[december, january]).await;
     let later = level("seats", Level::Hour, at(200), 0, "99", 90);
-    insert(&sink, Level::Hour, 0, &[later.clone()]).await;
+    insert(&sink, Level::Hour, 0, std::slice::from_ref(&later)).await;
     let found = collect(sink.held_levels(before).unwrap()).await;
     let held =
         |log: u32, meter: &str, value: &str, time: EventTime, offset, changed| HeldLevelRow {
