@@ -95,6 +95,11 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The threshold of `threshold state episode`.
+fn threshold(told: &str) -> String {
+    told.split(' ').next().unwrap_or_default().to_owned()
+}
+
 impl Site {
     /// Topics, tables and a catalog, on the stack that the tests share.
     pub(crate) fn new() -> Self {
@@ -331,11 +336,15 @@ impl Site {
         (in_force, ignored)
     }
 
-    /// Waits until these transitions of a tenant are in force.
+    /// Waits until these transitions of a tenant are in force, those of one threshold in this
+    /// order: transitions of several are on their way at the same time.
     pub(crate) fn until_in_force(&self, tenant: &str, expected: &[&str]) {
+        let mut expected: Vec<_> = expected.iter().map(|told| (*told).to_owned()).collect();
+        expected.sort_by_key(|told| threshold(told));
         until(&format!("{tenant}: {expected:?}"), || {
-            let (in_force, _) = self.in_force();
-            let found = in_force.get(tenant).map_or(&[][..], Vec::as_slice);
+            let (mut in_force, _) = self.in_force();
+            let mut found = in_force.remove(tenant).unwrap_or_default();
+            found.sort_by_key(|told| threshold(told));
             (found == expected).then_some(())
         });
     }
