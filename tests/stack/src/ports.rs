@@ -1,7 +1,9 @@
 //! Where a stack's services listen, counted from its port base; see `deploy/local/README.md`.
 
 use rand::Rng;
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 pub(crate) const CLICKHOUSE: u16 = 23;
 pub(crate) const S3: u16 = 24;
@@ -14,6 +16,9 @@ const KAFKA: std::ops::RangeInclusive<u16> = 92..=97;
 
 /// Hundreds of the port bases to choose from: below the ports that clients are given.
 const HUNDREDS: std::ops::Range<u16> = 100..320;
+
+/// Behind the hundreds: where no service of a stack listens.
+const BETWEEN_STACKS: std::ops::Range<u16> = 27..80;
 
 pub(crate) const fn broker(number: u16) -> u16 {
     90 + 2 * number
@@ -32,12 +37,21 @@ pub(crate) fn free_port_base() -> u16 {
         .expect("the search only ends with a base")
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that neither a stack nor an outgoing connection is given: it
+/// is still free when a program that is started later takes it.
 ///
 /// # Panics
-/// When the machine has none.
+/// When none is left.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it listens").port()
+    static TAKEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut random = rand::rng();
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = std::iter::repeat_with(|| {
+        random.random_range(HUNDREDS) * 100 + random.random_range(BETWEEN_STACKS)
+    })
+    .take(100_000)
+    .find(|port| free(port) && taken.insert(*port));
+    port.expect("one of thousands of ports is free")
 }

@@ -11,4 +11,3 @@ mod halts;
 mod operations;
 mod restarts;
 mod site;
-mod stack;

@@ -1,6 +1,5 @@
 //! One deployment per test: topics under a prefix, a database, a checkpoint store, and workers.
 
-use crate::stack::Stack;
 use clickhouse::{Client, Row, RowOwned, RowRead};
 use meterline_checkpoint::StoreSettings;
 use meterline_clickhouse::{ClickHouse, Keep, Secret};
@@ -9,14 +8,15 @@ use meterline_core::control::{Decision, Verdict, VerdictAction};
 use meterline_core::position::LogPartition;
 use meterline_kafka::{Admin, Outgoing, Producer};
 use meterline_schemas::catalog_yaml;
+use meterline_stack::{PASSWORD, Parts, Stack, USER, free_port};
 use meterline_worker::{RollupSettings, RunError, Settings, Stage, StageSettings};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -28,6 +28,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often what is waited for is asked for.
 const ASK: Duration = Duration::from_millis(100);
 
+static RUNNING: Mutex<Weak<Stack>> = Mutex::new(Weak::new());
 static SITES: AtomicU32 = AtomicU32::new(0);
 
 /// A deployment.
@@ -66,7 +67,7 @@ impl Site {
     pub(crate) async fn made(partitions: u32) -> Self {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let site = Self {
-            stack: Stack::running(),
+            stack: Stack::running(&RUNNING, Parts::default()),
             name: format!("site_{number}"),
             checkpoints: tempfile::tempdir().unwrap(),
             partitions,
@@ -94,7 +95,7 @@ impl Site {
 
     fn kafka(&self) -> meterline_kafka::Settings {
         meterline_kafka::Settings {
-            brokers: self.stack.setting("KAFKA__BROKERS").to_owned(),
+            brokers: self.stack.brokers(),
             properties: BTreeMap::new(),
             topic_prefix: format!("{}.", self.name),
         }
@@ -102,12 +103,10 @@ impl Site {
 
     /// Settings of a worker here: everything happens soon.
     pub(crate) fn settings(&self) -> Settings {
-        let stack = &self.stack;
-        let mut clickhouse = meterline_clickhouse::Settings::new(stack.setting("CLICKHOUSE__URL"));
-        stack
-            .setting("CLICKHOUSE__USER")
-            .clone_into(&mut clickhouse.user);
-        clickhouse.password = Secret::new(stack.setting("CLICKHOUSE__PASSWORD"));
+        let url = self.stack.clickhouse_url();
+        let mut clickhouse = meterline_clickhouse::Settings::new(&url);
+        USER.clone_into(&mut clickhouse.user);
+        clickhouse.password = Secret::new(PASSWORD);
         clickhouse.database.clone_from(&self.name);
         clickhouse.retention.bucket_hourly = Keep::Forever;
         Settings {
@@ -137,9 +136,7 @@ impl Site {
 
     /// Starts a worker.
     pub(crate) fn start(&self) -> Worker {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut settings = self.settings();
         settings.http_listen = Some(address);
         let (stop, stopped) = oneshot::channel();

@@ -3,86 +3,13 @@
 
 use clickhouse::{Client, Row, RowOwned, RowRead};
 use meterline_clickhouse::{ClickHouse, Keep, Secret, Settings};
+use meterline_stack::{PASSWORD, Parts, Service, Stack, USER};
 use serde_json::{Value, json};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use tempfile::TempDir;
-
-/// Distance of the ClickHouse port from the stack's port base.
-const CLICKHOUSE_PORT: u16 = 23;
 
 static RUNNING: Mutex<Weak<Stack>> = Mutex::new(Weak::new());
 static DATABASES: AtomicU32 = AtomicU32::new(0);
-
-/// A ClickHouse of our own; stopped and removed when dropped.
-struct Stack {
-    port_base: u16,
-    state: TempDir,
-    url: String,
-    user: String,
-    password: String,
-}
-
-impl Stack {
-    fn running() -> Arc<Self> {
-        let mut running = RUNNING.lock().unwrap();
-        if let Some(stack) = running.upgrade() {
-            return stack;
-        }
-        let stack = Arc::new(Self::start());
-        *running = Arc::downgrade(&stack);
-        stack
-    }
-
-    fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let mut stack = Self {
-            port_base: port - CLICKHOUSE_PORT,
-            state: tempfile::tempdir().unwrap(),
-            url: String::new(),
-            user: String::new(),
-            password: String::new(),
-        };
-        stack.run(&["up", "--only", "clickhouse", "--faults"]);
-        let environment = stack.run(&["env"]);
-        let value = |name: &str| {
-            let line = environment.lines().find_map(|line| {
-                line.strip_prefix(&format!("export METERLINE__CLICKHOUSE__{name}="))
-            });
-            line.unwrap().trim_matches('\'').to_owned()
-        };
-        let (url, user, password) = (value("URL"), value("USER"), value("PASSWORD"));
-        stack.url = url;
-        stack.user = user;
-        stack.password = password;
-        stack
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/local/stack");
-        let output = Command::new(program)
-            .args(arguments)
-            .args(["--port-base", &self.port_base.to_string()])
-            .env("METERLINE_STACK_STATE", self.state.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {text}{complaint}");
-        text
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        self.run(&["reset"]);
-    }
-}
 
 /// A database of one test.
 pub(crate) struct Database {
@@ -95,7 +22,7 @@ impl Database {
     pub(crate) fn unmade() -> Self {
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         Self {
-            stack: Stack::running(),
+            stack: Stack::running(&RUNNING, Parts::only(Service::Clickhouse)),
             name: format!("test_{number}"),
         }
     }
@@ -111,9 +38,9 @@ impl Database {
     /// The settings that point at the database. Rows are kept for ever: those of the tests are of
     /// a fixed time, which no test may outlive.
     pub(crate) fn settings(&self) -> Settings {
-        let mut settings = Settings::new(&self.stack.url);
-        settings.user.clone_from(&self.stack.user);
-        settings.password = Secret::new(&self.stack.password);
+        let mut settings = Settings::new(&self.stack.clickhouse_url());
+        USER.clone_into(&mut settings.user);
+        settings.password = Secret::new(PASSWORD);
         settings.database.clone_from(&self.name);
         settings.retention.bucket_hourly = Keep::Forever;
         settings.retention.progress_history = Keep::Forever;
@@ -128,9 +55,9 @@ impl Database {
     /// A plain client, for what the sink does not offer.
     pub(crate) fn client(&self) -> Client {
         Client::default()
-            .with_url(&self.stack.url)
-            .with_user(&self.stack.user)
-            .with_password(&self.stack.password)
+            .with_url(self.stack.clickhouse_url())
+            .with_user(USER)
+            .with_password(PASSWORD)
             .with_database(&self.name)
     }
 
@@ -141,10 +68,10 @@ impl Database {
     /// Inserts what is in a file, in the format that the statement names.
     pub(crate) async fn upload(&self, sql: &str, file: Vec<u8>) {
         let asked = [("database", self.name.as_str()), ("query", sql)];
-        let url = url::Url::parse_with_params(&self.stack.url, asked).unwrap();
+        let url = url::Url::parse_with_params(&self.stack.clickhouse_url(), asked).unwrap();
         let answer = reqwest::Client::new()
             .post(url)
-            .basic_auth(&self.stack.user, Some(&self.stack.password))
+            .basic_auth(USER, Some(PASSWORD))
             .body(file)
             .send()
             .await
@@ -170,7 +97,7 @@ impl Database {
     /// Lets statements of this database fail; the rule's number.
     pub(crate) async fn fault(&self, mut rule: Value) -> u64 {
         rule["database"] = json!(self.name);
-        let url = format!("{}/__faults", self.stack.url);
+        let url = format!("{}/__faults", self.stack.clickhouse_url());
         let answer = reqwest::Client::new()
             .post(url)
             .json(&rule)
@@ -183,7 +110,7 @@ impl Database {
 
     /// How often a rule acted.
     pub(crate) async fn hits(&self, rule: u64) -> u64 {
-        let url = format!("{}/__faults/{rule}", self.stack.url);
+        let url = format!("{}/__faults/{rule}", self.stack.clickhouse_url());
         let answer = reqwest::get(url).await.unwrap();
         let rule: Value = answer.json().await.unwrap();
         rule["hits"].as_u64().unwrap()
