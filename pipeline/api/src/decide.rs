@@ -2,12 +2,12 @@
 //! where somebody else was faster.
 
 use crate::caller::Caller;
-use crate::error::chain;
 use crate::problem::{FieldProblem, Kind, Problem};
 use crate::state::Shared;
 use axum::http::{HeaderMap, header};
 use meterline_control::{Changed, ControlError, Expected};
 use meterline_core::accounts::Refused;
+use meterline_core::causes::chain;
 use meterline_core::control::Decision;
 use meterline_core::position::Offset;
 use serde_json::Value;

@@ -47,14 +47,3 @@ pub enum ApiError {
     #[error("the thread that follows standings ended without an answer")]
     Thread(#[source] tokio::task::JoinError),
 }
-
-/// An error with its sources, for the one place that logs it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
-}

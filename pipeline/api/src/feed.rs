@@ -8,12 +8,13 @@
 
 mod follow;
 
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::settings::Connections;
 use crate::state::{Shared, now};
 use follow::Follower;
 use meterline_clickhouse::{Error, Next};
 use meterline_control::ControlError;
+use meterline_core::causes::chain;
 use meterline_core::standing::{Standing, StandingProgress};
 use meterline_kafka::Backoff;
 use std::collections::BTreeMap;

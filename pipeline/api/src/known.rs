@@ -59,9 +59,7 @@ impl<'a> Tenants<'a> {
 /// # Errors
 /// 404 for what is neither a meter nor a derived quantity.
 pub(crate) fn must_know_meter(catalog: &Catalog, name: &str) -> Result<(), Problem> {
-    let meters = catalog.meters.iter().map(|meter| meter.name.as_str());
-    let derived = catalog.plans.derived.iter().map(|d| d.name.as_str());
-    let mut known = meters.chain(derived);
+    let mut known = catalog.limitable();
     if known.clone().any(|known| known == name) {
         return Ok(());
     }

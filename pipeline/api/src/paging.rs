@@ -4,9 +4,9 @@
 //! come and go in between. It is opaque to callers and says nothing that the page did not.
 
 use crate::problem::{Kind, Problem};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Most items of one page: an answer of some hundred kilobytes.
 const ITEMS_MAX: usize = 1_000;
@@ -22,6 +22,25 @@ pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// The cursor of the next page; null at the end.
     pub(crate) next: Option<String>,
+}
+
+/// Which page, in the query of a list that takes nothing else.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// Most items of the page, at most 1,000. Default 100.
+    limit: Option<u32>,
+}
+
+impl PageQuery {
+    /// # Errors
+    /// Those of [`PageParams::new`].
+    pub(crate) fn page(&self) -> Result<PageParams<'_>, Problem> {
+        PageParams::new(self.cursor.as_deref(), self.limit)
+    }
 }
 
 /// Which page is asked for.

@@ -4,8 +4,8 @@
 //! For callers that go on without asking: in the unit of the meter that they asked for, and never
 //! above what a check would allow.
 
-use meterline_core::catalog::plans::{Cap, Derived, Plans};
-use meterline_core::limits::{Measure, Tenant, check};
+use meterline_core::catalog::plans::{Cap, Plans};
+use meterline_core::limits::{Measure, Tenant, check, weight};
 use meterline_core::quantity::{ONE, Quantity};
 use meterline_core::time::LogTime;
 
@@ -39,20 +39,6 @@ fn left(tenant: &impl Tenant, plans: &Plans, name: &str, now: LogTime) -> Option
         None => &alone,
     };
     check(tenant, plans, name, Quantity::ZERO, now).remaining
-}
-
-/// What one of a meter adds to a derived quantity; `None` where it adds nothing.
-fn weight(tenant: &impl Tenant, derived: &Derived, meter: &str) -> Option<Quantity> {
-    if let Some(stated) = derived.unless.as_deref() {
-        if stated == meter {
-            return Some(Quantity::ONE);
-        }
-        if tenant.held(stated).is_some() {
-            return None;
-        }
-    }
-    let term = derived.terms.iter().find(|term| term.meter == meter)?;
-    Some(term.weight)
 }
 
 /// How much of a meter fits into what is left, rounded down; `None` where all of it does.

@@ -4,7 +4,7 @@
 //! headers of a request, how many headers of what size. Accepting waits while the bound of
 //! connections is reached; the kernel's backlog holds who comes meanwhile.
 
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::settings::{Settings, Tls};
 use axum::Router;
 use axum::extract::Request;
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use meterline_core::causes::chain;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;

@@ -15,7 +15,7 @@ use meterline_core::time::LogTime;
 use meterline_kafka::{Producer, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
 /// Ingest calls that hold their bodies at once: with the default bound, half a gigabyte.
@@ -158,7 +158,5 @@ impl Shared {
 
 /// The moment, on this process's clock.
 pub(crate) fn now() -> LogTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.map_or(0, |since| since.as_millis());
-    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

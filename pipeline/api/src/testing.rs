@@ -15,9 +15,7 @@ use meterline_core::account::{
 use meterline_core::accounts::Accounts;
 use meterline_core::alert::Judged;
 use meterline_core::catalog::plans::{Cap, Grace, PeriodZone, Plan, Reset, Terms};
-use meterline_core::catalog::{
-    Aggregation, Bounds, Catalog, CompiledCatalog, Meter, NEWEST_FOLD, Plans,
-};
+use meterline_core::catalog::{Aggregation, Catalog, CompiledCatalog, Meter, Plans};
 use meterline_core::control::{Adoption, CatalogContent, ControlRecord, Decision, View};
 use meterline_core::period::{PeriodRule, Zone};
 use meterline_core::position::{LogPartition, Stamp, TopicId};
@@ -60,30 +58,23 @@ pub(crate) fn api_key(id: &str) -> ApiKey {
 /// A catalog with one meter `calls`, the sum of events of type `call`.
 pub(crate) fn catalog() -> Catalog {
     Catalog {
-        name: "test".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: vec![Meter {
-            name: "calls".to_owned(),
-            description: "Calls.".to_owned(),
-            unit: "call".to_owned(),
-            event_type: "call".to_owned(),
-            filter: Vec::new(),
-            value: None,
-            scale: Quantity::ONE,
-            aggregation: Aggregation::Sum,
-            group_by: Vec::new(),
-            negative: false,
-            max_dimensions: Meter::MAX_DIMENSIONS,
-        }],
         plans: plans(),
+        ..Catalog::new(
+            "test",
+            vec![Meter {
+                name: "calls".to_owned(),
+                description: "Calls.".to_owned(),
+                unit: "call".to_owned(),
+                event_type: "call".to_owned(),
+                filter: Vec::new(),
+                value: None,
+                scale: Quantity::ONE,
+                aggregation: Aggregation::Sum,
+                group_by: Vec::new(),
+                negative: false,
+                max_dimensions: Meter::MAX_DIMENSIONS,
+            }],
+        )
     }
 }
 

@@ -216,13 +216,6 @@ impl StoreError {
     /// The failure with all its causes in one line, for places that can hold a text only.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        meterline_core::causes::chain(self)
     }
 }

@@ -10,7 +10,7 @@ use meterline_kafka::{Backoff, Next, Outgoing, SendError};
 use meterline_schemas::records::encode_control;
 use rand::Rng;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Who decides, and why, for the audit trail.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -230,7 +230,5 @@ impl ControlLog {
 
 /// This machine's clock.
 pub(crate) fn clock() -> LogTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.unwrap_or_default().as_millis();
-    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

@@ -55,6 +55,32 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// A catalog of these meters, everything else by default.
+    #[must_use]
+    pub fn new(name: &str, meters: Vec<Meter>) -> Self {
+        Self {
+            name: name.to_owned(),
+            fold: NEWEST_FOLD,
+            acceptance: Self::ACCEPTANCE,
+            ahead: Self::AHEAD,
+            restamp_window: Self::RESTAMP_WINDOW,
+            lateness: Self::LATENESS,
+            ignored_types: Vec::new(),
+            bounds: Bounds::default(),
+            sources: BTreeMap::new(),
+            schemas: Vec::new(),
+            meters,
+            plans: Plans::default(),
+        }
+    }
+
+    /// Names of all that plans can limit: meters, then derived quantities.
+    pub fn limitable(&self) -> impl Iterator<Item = &str> + Clone {
+        let meters = self.meters.iter().map(|meter| meter.name.as_str());
+        let derived = self.plans.derived.iter();
+        meters.chain(derived.map(|derived| derived.name.as_str()))
+    }
+
     /// Default of `acceptance`: 35 days.
     pub const ACCEPTANCE: Millis = Millis(35 * 24 * 3_600_000);
     /// Default of `ahead`: 5 minutes.
@@ -229,20 +255,7 @@ pub(crate) mod tests {
 
     /// A valid catalog of these meters, everything else by default.
     pub(crate) fn catalog(meters: Vec<Meter>) -> Catalog {
-        Catalog {
-            name: "test".to_owned(),
-            fold: 1,
-            acceptance: Catalog::ACCEPTANCE,
-            ahead: Catalog::AHEAD,
-            restamp_window: Catalog::RESTAMP_WINDOW,
-            lateness: Catalog::LATENESS,
-            ignored_types: Vec::new(),
-            bounds: Bounds::default(),
-            sources: BTreeMap::new(),
-            schemas: Vec::new(),
-            meters,
-            plans: Plans::default(),
-        }
+        Catalog::new("test", meters)
     }
 
     /// A meter that sums the quantity of all events of a type.

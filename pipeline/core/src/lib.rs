@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod alert;
 pub mod bucket;
 pub mod catalog;
+pub mod causes;
 pub mod chain;
 pub mod control;
 pub mod counters;

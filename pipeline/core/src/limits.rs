@@ -17,7 +17,7 @@ pub mod terms;
 pub mod usage;
 
 pub use alerts::{Alerts, Counts, Head};
-pub use check::{Held, Limit, Percentage, Reason, Tenant, Verdict, check};
+pub use check::{Held, Limit, Percentage, Reason, Tenant, Verdict, check, weight};
 pub use engine::{Engine, Judgement};
 pub use exact::Exact;
 pub use health::{fires, health, thresholds};

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::SystemTime;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_HOUR: i64 = 3_600;
@@ -38,6 +39,15 @@ pub struct LogTime(pub i64);
 )]
 #[serde(transparent)]
 pub struct Millis(pub u32);
+
+impl From<SystemTime> for LogTime {
+    /// The moment of a clock, in whole milliseconds; one before 1970 is 1970.
+    fn from(clock: SystemTime) -> Self {
+        let since = clock.duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.map_or(0, |since| since.as_millis());
+        Self(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
 
 impl LogTime {
     /// The same moment as event time.

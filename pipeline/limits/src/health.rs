@@ -3,7 +3,8 @@
 //! Ready means that what is judged is current, not merely that the process lives. Nothing that
 //! decides what is written reads here.
 
-use crate::error::{LogHalt, chain};
+use crate::error::LogHalt;
+use meterline_core::causes::chain;
 use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use serde::{Deserialize, Serialize};

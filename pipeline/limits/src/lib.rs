@@ -154,7 +154,5 @@ impl std::fmt::Debug for Limits {
 
 /// This machine's clock, as log time: the moment that is judged at.
 fn clock() -> LogTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let millis = since.map_or(0, |d| d.as_millis());
-    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

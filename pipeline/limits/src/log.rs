@@ -104,7 +104,7 @@ impl<R, I> Reader<R, I> {
             self.health.catches_up(&topic, false);
         }
         if let Err(Ending::Halted(halt)) = self.follow() {
-            let error = crate::error::chain(&halt);
+            let error = meterline_core::causes::chain(&halt);
             tracing::error!(stage = "limits", error, "a log cannot be read on");
             self.health.halts(&halt);
         }
@@ -223,7 +223,7 @@ impl<R, I> Reader<R, I> {
     /// Notes an error of the consumer; after some of them the client library stays silent about a
     /// partition, without saying which.
     fn failed(&mut self, error: &KafkaError) {
-        let why = crate::error::chain(error);
+        let why = meterline_core::causes::chain(error);
         self.health.fails("kafka", &why, Instant::now());
         tracing::debug!(topic = self.source.topic, why, "kafka consumer");
         self.is_lost = matches!(

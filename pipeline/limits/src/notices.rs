@@ -140,7 +140,7 @@ impl meterline_notify::Outlet for Outlet {
 }
 
 fn unwritten(error: SendError) -> OutletError {
-    let reason = crate::error::chain(&error);
+    let reason = meterline_core::causes::chain(&error);
     OutletError { reason }
 }
 

@@ -11,12 +11,12 @@ mod audit;
 pub(crate) use alerts::AlertsProjection;
 pub(crate) use audit::AuditProjection;
 
-use crate::error::chain;
 use crate::health::Health;
 use crate::log::{Batch, Read};
 use crate::metrics::Metrics;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use meterline_clickhouse::{ClickHouse, Error, Projection};
+use meterline_core::causes::chain;
 use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_kafka::Backoff;

@@ -1,7 +1,7 @@
 //! The stage's phases: what it waits for, and what it reads before it judges.
 
 use crate::beside::Beside;
-use crate::error::{LimitsError, chain};
+use crate::error::LimitsError;
 use crate::judge::{Behind, Judge, TopicNames};
 use crate::log::{Ends, ends_of};
 use crate::tables::{self, FromTables};
@@ -10,6 +10,7 @@ use crate::{Limits, clock};
 use meterline_clickhouse::{ClickHouse, Next};
 use meterline_control::ControlEvent;
 use meterline_core::accounts::Accounts;
+use meterline_core::causes::chain;
 use meterline_core::control::CatalogDecision;
 use meterline_core::limits::{Alerts, Engine};
 use meterline_kafka::{Admin, Backoff, Error, TopicDescription};

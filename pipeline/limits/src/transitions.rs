@@ -5,11 +5,11 @@
 //! given up; that it may be in the log after all does no harm, it then is read like any other.
 
 use crate::clock;
-use crate::error::chain;
 use crate::health::Health;
 use crate::metrics::{Metrics, Outcome};
 use crossbeam_channel::Sender;
 use meterline_core::alert::{AlertKey, Transition};
+use meterline_core::causes::chain;
 use meterline_core::hash::partition_of;
 use meterline_core::time::LogTime;
 use meterline_kafka::{Outgoing, Producer};

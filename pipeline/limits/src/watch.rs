@@ -3,10 +3,11 @@
 //! A topic that was made again, or lost its end, is no longer the one that was read: the stage
 //! stops judging and says so. Nothing else is decided here.
 
-use crate::error::{LogHalt, chain};
+use crate::error::LogHalt;
 use crate::health::Health;
 use crate::log::Ends;
 use crate::metrics::Metrics;
+use meterline_core::causes::chain;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
 use meterline_kafka::Admin;

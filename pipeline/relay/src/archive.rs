@@ -11,12 +11,13 @@ mod judge;
 
 use crate::message::RawRecord;
 use crate::reader::{Consumer, Start};
-use crate::sink::{Delivered, Failure, Sink, Size, chain};
+use crate::sink::{Delivered, Failure, Sink, Size};
 use bytes::Bytes;
 use judge::{Judged, form, judge};
 use meterline_clickhouse::ClickHouse;
 use meterline_clickhouse::encode_archive::{ArchiveBlock, ArchivedRecord, Decoded};
 use meterline_control::ControlLog;
+use meterline_core::causes::chain;
 use meterline_core::control::{CatalogDecision, View};
 use meterline_core::position::{LogPartition, Offset, Stamp};
 use meterline_core::reason::Reason;

@@ -2,6 +2,7 @@
 
 use crate::message::RawRecord;
 use crate::reader::{Consumer, Start};
+use meterline_core::causes::chain;
 use meterline_core::position::{LogPartition, Offset};
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -98,16 +99,4 @@ impl Failure {
     pub(crate) fn of(need: &'static str, error: &dyn StdError) -> Self {
         Self::again(need, chain(error))
     }
-}
-
-/// An error with its sources, for people.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

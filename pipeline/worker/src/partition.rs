@@ -18,7 +18,6 @@ mod record;
 mod report;
 mod thread;
 
-pub(crate) use deliver::chain;
 pub(crate) use load::{Assignment, run};
 pub(crate) use record::RawRecord;
 

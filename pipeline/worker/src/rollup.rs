@@ -6,12 +6,12 @@
 
 use crate::consumer::{self, ConsumerError};
 use crate::health::Need;
-use crate::partition::chain;
 use crate::settings::Settings;
 use crate::shared::{Edges, Shared};
 use meterline_checkpoint::{Next, Store, StoreError, Writer};
 use meterline_clickhouse::ClickHouse;
 use meterline_control::{Author, ControlError, ControlLog};
+use meterline_core::causes::chain;
 use meterline_core::hash::IdentityKey;
 use meterline_core::position::TopicId;
 use meterline_kafka::{Admin, Backoff, Producer, TopicDescription};

@@ -120,7 +120,5 @@ impl Edges {
 
 /// This machine's clock, as log time: only ever compared with append times, never stored.
 pub(crate) fn clock() -> LogTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let millis = since.map_or(0, |d| d.as_millis());
-    LogTime(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use meterline_core::bucket::{Bucket, BucketRow, Kind, Series};
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, NEWEST_FOLD};
+use meterline_core::catalog::{Aggregation, Catalog};
 use meterline_core::control::{
     Adoption, CatalogContent, Decision, TopicCreated, Verdict, VerdictAction,
 };
@@ -26,18 +26,8 @@ const LOG_PARTITION: LogPartition = LogPartition {
 
 fn catalog() -> Catalog {
     Catalog {
-        name: "demo".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
         ignored_types: vec!["ping".to_owned()],
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: Vec::new(),
-        plans: meterline_core::catalog::Plans::default(),
+        ..Catalog::new("demo", Vec::new())
     }
 }
 

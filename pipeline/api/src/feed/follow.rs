@@ -1,7 +1,8 @@
 //! The consumer of `usage.standing`: no group, nothing committed, every partition.
 
 use super::{Feed, LOOK, Loaded};
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
+use meterline_core::causes::chain;
 use meterline_kafka::{Admin, Backoff};
 use meterline_schemas::records::{Record, decode};
 use rdkafka::Offset as KafkaOffset;

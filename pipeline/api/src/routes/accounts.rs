@@ -5,9 +5,8 @@ mod wire;
 use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide, expected, tag};
-use crate::error::chain;
 use crate::known::Tenants;
-use crate::paging::{Cursor, Page, PageParams};
+use crate::paging::{Cursor, Page, PageParams, PageQuery};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::Shared;
 use axum::extract::State;
@@ -15,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use meterline_core::account::{Role, TenantScope};
 use meterline_core::accounts::Accounts;
+use meterline_core::causes::chain;
 use meterline_core::control::{ChainKey, Decision};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -26,17 +26,6 @@ pub(super) use wire::{GraceBody, ThresholdBody};
 
 /// How long reading a history may take.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Which accounts.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AccountsParams {
-    /// The `next` of the page before.
-    cursor: Option<String>,
-    /// Most accounts of the page, at most 1,000. Default 100.
-    limit: Option<u32>,
-}
 
 /// How much of a history.
 #[derive(Deserialize, IntoParams)]
@@ -50,7 +39,7 @@ pub(super) struct HistoryParams {
 /// The accounts that the key may see, by id.
 #[utoipa::path(
     get, path = "/v1/accounts", tag = "accounts", operation_id = "list_accounts",
-    params(AccountsParams),
+    params(PageQuery),
     responses(
         (status = 200, body = Page<AccountView>),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -61,10 +50,10 @@ pub(super) struct HistoryParams {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Params(params): Params<AccountsParams>,
+    Params(params): Params<PageQuery>,
 ) -> Result<Json<Page<AccountView>>, Problem> {
     caller.must(Role::Read)?;
-    let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
+    let page = params.page()?;
     let after: Option<String> = page.after()?;
     let items = shared.with_accounts(|accounts| {
         let most = page.limit + 1;

@@ -6,7 +6,6 @@
 
 use crate::body::{Json, media_type, read};
 use crate::caller::Caller;
-use crate::error::chain;
 use crate::ingest::{Accepted, Form, HEADERS, Judge, Refused, SplitError, split};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
@@ -14,6 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meterline_core::account::Role;
+use meterline_core::causes::chain;
 use meterline_kafka::{Next, Outgoing};
 use serde::Serialize;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide};
 use crate::document::RoleWord;
-use crate::paging::{Cursor, Page, PageParams};
+use crate::paging::{Cursor, Page, PageQuery};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::{read_time, time};
@@ -22,21 +22,10 @@ use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// Longest time that a rotated token goes on: a month.
 const KEEP_OLD_SECONDS_MAX: u32 = 31 * 86_400;
-
-/// Which keys.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct KeysParams {
-    /// The `next` of the page before.
-    cursor: Option<String>,
-    /// Most keys of the page, at most 1,000. Default 100.
-    limit: Option<u32>,
-}
 
 /// A new key.
 #[derive(Deserialize, ToSchema)]
@@ -120,7 +109,7 @@ pub(super) struct NewKey {
 /// The keys that the key may see, revoked ones too, by id.
 #[utoipa::path(
     get, path = "/v1/keys", tag = "keys", operation_id = "list_keys",
-    params(KeysParams),
+    params(PageQuery),
     responses(
         (status = 200, body = Page<KeyView>),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -131,10 +120,10 @@ pub(super) struct NewKey {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Params(params): Params<KeysParams>,
+    Params(params): Params<PageQuery>,
 ) -> Result<Json<Page<KeyView>>, Problem> {
     caller.must(Role::Admin)?;
-    let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
+    let page = params.page()?;
     let after: Option<String> = page.after()?;
     let items = shared.with_accounts(|accounts| {
         let rest = accounts.keys().filter(|key| {

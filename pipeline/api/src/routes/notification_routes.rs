@@ -9,7 +9,7 @@ use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide, expected, tag};
 use crate::document::SeverityWord;
-use crate::paging::{Cursor, Page, PageParams};
+use crate::paging::{Cursor, Page, PageQuery};
 use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::time;
@@ -25,18 +25,7 @@ use meterline_core::time::LogTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use target::TargetBody;
-use utoipa::{IntoParams, ToSchema};
-
-/// Which routes.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RoutesParams {
-    /// The `next` of the page before.
-    cursor: Option<String>,
-    /// Most routes of the page, at most 1,000. Default 100.
-    limit: Option<u32>,
-}
+use utoipa::ToSchema;
 
 /// A new version of a route.
 #[derive(Deserialize, ToSchema)]
@@ -98,7 +87,7 @@ pub(super) struct RouteView {
 /// The routes that the key may see, by id.
 #[utoipa::path(
     get, path = "/v1/routes", tag = "routes", operation_id = "list_routes",
-    params(RoutesParams),
+    params(PageQuery),
     responses(
         (status = 200, body = Page<RouteView>),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -109,10 +98,10 @@ pub(super) struct RouteView {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Params(params): Params<RoutesParams>,
+    Params(params): Params<PageQuery>,
 ) -> Result<Json<Page<RouteView>>, Problem> {
     caller.must(Role::Admin)?;
-    let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
+    let page = params.page()?;
     let after: Option<String> = page.after()?;
     let items = shared.with_accounts(|accounts| {
         let rest = accounts.routes().filter(|route| {

@@ -3,7 +3,6 @@
 use crate::body::{Json, Params};
 use crate::caller::Caller;
 use crate::document::LevelWord;
-use crate::error::chain;
 use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageParams};
 use crate::problem::{Kind, Problem, ProblemBody};
@@ -12,6 +11,7 @@ use crate::text::{quantity, read_time, time};
 use axum::extract::State;
 use meterline_clickhouse::{Error, Next, UsageFilter};
 use meterline_core::account::Role;
+use meterline_core::causes::chain;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, Level, LogTime, Millis};
 use meterline_schemas::rows::UsageRow;

@@ -8,7 +8,7 @@ use meterline_control::{
 };
 use meterline_core::account::{ApiKey, Role, TenantScope};
 use meterline_core::catalog::plans::{Cap, PeriodZone, Plan, Plans, Reset, Terms};
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter, NEWEST_FOLD};
+use meterline_core::catalog::{Aggregation, Catalog, Meter};
 use meterline_core::control::Decision;
 use meterline_core::quantity::Quantity;
 use meterline_stack::{PASSWORD, Parts, Stack, USER};
@@ -87,29 +87,6 @@ fn catalog() -> Catalog {
         price: None,
     };
     Catalog {
-        name: "test".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: vec![Meter {
-            name: "calls".to_owned(),
-            description: "Calls.".to_owned(),
-            unit: "call".to_owned(),
-            event_type: "call".to_owned(),
-            filter: Vec::new(),
-            value: None,
-            scale: Quantity::ONE,
-            aggregation: Aggregation::Count,
-            group_by: Vec::new(),
-            negative: false,
-            max_dimensions: 10_000,
-        }],
         plans: Plans {
             plans: vec![Plan {
                 name: "free".to_owned(),
@@ -119,6 +96,22 @@ fn catalog() -> Catalog {
             }],
             ..Plans::default()
         },
+        ..Catalog::new(
+            "test",
+            vec![Meter {
+                name: "calls".to_owned(),
+                description: "Calls.".to_owned(),
+                unit: "call".to_owned(),
+                event_type: "call".to_owned(),
+                filter: Vec::new(),
+                value: None,
+                scale: Quantity::ONE,
+                aggregation: Aggregation::Count,
+                group_by: Vec::new(),
+                negative: false,
+                max_dimensions: 10_000,
+            }],
+        )
     }
 }
 

@@ -131,14 +131,7 @@ fn target(args: &SetArgs, known: Option<&Target>) -> Option<Target> {
 fn check(route: &Route, log: &AccountLog, session: &Session<'_>) -> Result<(), Failure> {
     let view = log.control().view();
     if let Some(decision) = view.catalog() {
-        let catalog = &decision.compiled.catalog;
-        let meters = catalog.meters.iter().map(|meter| meter.name.as_str());
-        let derived = catalog
-            .plans
-            .derived
-            .iter()
-            .map(|derived| derived.name.as_str());
-        let known = meters.chain(derived);
+        let known = decision.compiled.catalog.limitable();
         for meter in &route.meters {
             if !known.clone().any(|known| known == meter) {
                 let hint = hint(meter, known);

@@ -2,12 +2,11 @@
 
 use crate::stack;
 use meterline_control::{Author, CatalogApplied, ControlLog, InitReport, InitSpec, init_topics};
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter, NEWEST_FOLD};
+use meterline_core::catalog::{Aggregation, Catalog, Meter};
 use meterline_core::control::{CatalogDecision, ControlRecord, View};
 use meterline_core::quantity::Quantity;
 use meterline_kafka::{Admin, Outgoing, Producer, Settings, TopicSpec, Written};
 use meterline_schemas::records::encode_control;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,20 +53,7 @@ pub(crate) fn catalog(types: &[&str]) -> Catalog {
         negative: false,
         max_dimensions: 10_000,
     });
-    Catalog {
-        name: "test".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: meters.collect(),
-        plans: meterline_core::catalog::Plans::default(),
-    }
+    Catalog::new("test", meters.collect())
 }
 
 /// Publishes a catalog that must become a new version.

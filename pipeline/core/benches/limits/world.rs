@@ -7,7 +7,7 @@ use meterline_core::catalog::plans::{
     Cap, Derived, Grace, HealthBounds, PeriodZone, Plan, Plans, Reset, Severity, Term, Terms,
     Threshold,
 };
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter};
+use meterline_core::catalog::{Aggregation, Catalog, Meter};
 use meterline_core::control::{ControlRecord, Decision};
 use meterline_core::quantity::Quantity;
 use std::collections::BTreeMap;
@@ -26,17 +26,6 @@ pub(crate) fn catalog() -> Catalog {
         meters: meters.map(|meter| (meter.to_owned(), terms())).collect(),
     };
     Catalog {
-        name: "bench".to_owned(),
-        fold: 1,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: METERS.into_iter().map(meter).collect(),
         plans: Plans {
             currency: String::new(),
             default_plan: None,
@@ -52,6 +41,7 @@ pub(crate) fn catalog() -> Catalog {
             health: HealthBounds::default(),
             plans: vec![plan],
         },
+        ..Catalog::new("bench", METERS.into_iter().map(meter).collect())
     }
 }
 

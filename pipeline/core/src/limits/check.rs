@@ -92,7 +92,7 @@ pub fn check<'a>(
         ..own
     });
     let parts = plans.derived.iter().filter_map(|derived| {
-        let added = added(tenant, derived, meter, wanted)?;
+        let added = wanted.times(weight(tenant, derived, meter)?);
         of_derived(tenant, derived, added, now)
     });
     let strictest = own.into_iter().chain(parts).reduce(Verdict::stricter);
@@ -162,19 +162,20 @@ fn derived_use(
     }
 }
 
-/// What `wanted` of a meter adds to a derived quantity; `None` where it is not a term of it, or its
-/// sum is replaced by a stated level.
-fn added(tenant: &impl Tenant, derived: &Derived, meter: &str, wanted: Exact) -> Option<Exact> {
+/// What one of a meter adds to a derived quantity; `None` where it is not a term of it, or its sum
+/// is replaced by a stated level.
+#[must_use]
+pub fn weight(tenant: &impl Tenant, derived: &Derived, meter: &str) -> Option<Quantity> {
     if let Some(stated) = derived.unless.as_deref() {
         if stated == meter {
-            return Some(wanted);
+            return Some(Quantity::ONE);
         }
         if tenant.held(stated).is_some() {
             return None;
         }
     }
     let term = derived.terms.iter().find(|term| term.meter == meter)?;
-    Some(wanted.times(term.weight))
+    Some(term.weight)
 }
 
 /// Use in the running period: what is held from an earlier one is nothing, but of a level; what is

@@ -7,7 +7,7 @@ use meterline_core::catalog::plans::{
     Cap, Derived, Grace, HealthBounds, PeriodZone, Plan, Plans, Reset, Severity, Term, Terms,
     Threshold,
 };
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, CompiledCatalog, Meter};
+use meterline_core::catalog::{Aggregation, Catalog, CompiledCatalog, Meter};
 use meterline_core::control::{CatalogContent, CatalogDecision, ControlRecord, Decision};
 use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_core::quantity::Quantity;
@@ -93,17 +93,6 @@ pub(crate) fn catalog(plans: Vec<(&str, Vec<(&str, Terms)>)>) -> Catalog {
         meters: meters.into_iter().map(|(m, t)| (m.to_owned(), t)).collect(),
     };
     Catalog {
-        name: "test".to_owned(),
-        fold: 1,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: METERS.into_iter().map(meter).collect(),
         plans: Plans {
             currency: String::new(),
             default_plan: plans.first().map(|(name, _)| (*name).to_owned()),
@@ -119,6 +108,7 @@ pub(crate) fn catalog(plans: Vec<(&str, Vec<(&str, Terms)>)>) -> Catalog {
             health: HealthBounds::default(),
             plans: plans.into_iter().map(plan).collect(),
         },
+        ..Catalog::new("test", METERS.into_iter().map(meter).collect())
     }
 }
 

@@ -1,11 +1,12 @@
 //! What was read goes to the engine.
 
 use super::{Input, Judge};
-use crate::error::{LogHalt, chain};
+use crate::error::LogHalt;
 use crate::log::{Batch, Read};
 use crate::metrics::Outcome;
 use crate::records::{AlertRecord, Appended, TotalsRecord};
 use meterline_core::alert::Transition;
+use meterline_core::causes::chain;
 use meterline_core::chain::Ruling;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, Stamp};

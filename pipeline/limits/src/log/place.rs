@@ -128,7 +128,7 @@ impl<R, I> Reader<R, I> {
                     place.ends = Ends { low, end };
                 }
                 Err(error) => {
-                    let why = crate::error::chain(&error);
+                    let why = meterline_core::causes::chain(&error);
                     self.health.fails("kafka", &why, Instant::now());
                     return Ok(false);
                 }

@@ -2,10 +2,10 @@
 
 use super::topic::Positions;
 use super::{Batch, Waiting};
-use crate::error::chain;
 use crate::health::Health;
 use crate::metrics::{Metrics, Place};
 use meterline_clickhouse::{ClickHouse, Error};
+use meterline_core::causes::chain;
 use meterline_core::standing::{Standing, StandingProgress};
 use meterline_kafka::Backoff;
 use std::sync::{Arc, PoisonError};

@@ -1,9 +1,9 @@
 //! The lane to `usage.standing`.
 
 use super::{Batch, Told, Waiting};
-use crate::error::chain;
 use crate::health::Health;
 use crate::metrics::{Metrics, Place};
+use meterline_core::causes::chain;
 use meterline_core::hash::partition_of;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_core::standing::StandingProgress;

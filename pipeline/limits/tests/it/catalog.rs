@@ -4,7 +4,7 @@ use crate::site::number;
 use meterline_core::catalog::plans::{
     Cap, PeriodZone, Plan, Plans, Reset, Severity, Terms, Threshold,
 };
-use meterline_core::catalog::{Aggregation, Bounds, Catalog, Meter, NEWEST_FOLD};
+use meterline_core::catalog::{Aggregation, Catalog, Meter};
 use meterline_core::quantity::Quantity;
 use std::collections::BTreeMap;
 
@@ -57,21 +57,11 @@ pub(crate) fn catalog() -> Catalog {
         max_dimensions: 10_000,
     };
     Catalog {
-        name: "test".to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: vec![meter],
         plans: Plans {
             default_plan: Some("free".to_owned()),
             plans: vec![plan("free", 100), plan("pro", 200)],
             ..Plans::default()
         },
+        ..Catalog::new("test", vec![meter])
     }
 }

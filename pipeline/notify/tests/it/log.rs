@@ -12,7 +12,7 @@ use meterline_core::time::{EventTime, LogTime};
 use meterline_notify::{InForce, KafkaMessage, Notifier, Outlet, OutletError, Settings};
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -250,7 +250,5 @@ fn transition(tenant: &str, threshold: &str, writer: &str) -> Transition {
 }
 
 fn now() -> LogTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.expect("it is after 1970").as_millis();
-    LogTime(i64::try_from(millis).expect("it is not yet so late"))
+    SystemTime::now().into()
 }

@@ -3,7 +3,8 @@
 use super::context::Change;
 use super::{ANSWER, Ends, Reader, Reading, Slot, Start, number};
 use crate::metrics::{Gap, Standing};
-use crate::sink::{Failure, Sink, chain};
+use crate::sink::{Failure, Sink};
+use meterline_core::causes::chain;
 use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_core::time::LogTime;
 use rdkafka::Offset as KafkaOffset;

@@ -5,8 +5,9 @@
 
 use super::context::Context;
 use crate::health::Need;
-use crate::partition::{Wake, chain};
+use crate::partition::Wake;
 use crate::shared::Edges;
+use meterline_core::causes::chain;
 use meterline_kafka::TopicDescription;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::sync::atomic::{AtomicBool, Ordering};

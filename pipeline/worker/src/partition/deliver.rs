@@ -11,6 +11,7 @@ use crate::health::Need;
 use crate::shared::Edges;
 use crossbeam_channel::Sender;
 use meterline_core::bucket::BucketRow;
+use meterline_core::causes::chain;
 use meterline_core::position::LogPartition;
 use meterline_core::time::Level;
 use meterline_kafka::{Backoff, Next, Outgoing, SendError};
@@ -66,18 +67,6 @@ impl From<meterline_checkpoint::StoreError> for Failure {
             text: error.chain(),
         }
     }
-}
-
-/// An error with all its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl Courier {

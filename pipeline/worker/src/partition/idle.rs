@@ -149,7 +149,7 @@ impl Thread {
         let (control, partition) = (self.edges.control.clone(), self.log_partition.partition);
         let write = async move {
             if let Err(error) = control.off_thread(write).await {
-                let error = super::chain(&error);
+                let error = meterline_core::causes::chain(&error);
                 tracing::warn!(
                     partition,
                     what,
@@ -177,7 +177,7 @@ impl Thread {
                 self.check_leader(refused, position)
             }
             Err(error) => {
-                let text = super::chain(&error);
+                let text = meterline_core::causes::chain(&error);
                 shared.board.fails(Need::Kafka, &text, Instant::now());
                 Ok(())
             }
@@ -203,7 +203,7 @@ impl Thread {
         match is_replaced {
             Ok(is_replaced) => Err(refusal(is_replaced, position, self.leader_epoch)),
             Err(error) => {
-                let text = super::chain(&error);
+                let text = meterline_core::causes::chain(&error);
                 shared.board.fails(Need::Kafka, &text, Instant::now());
                 self.idle.refused = Some(refused);
                 Ok(())

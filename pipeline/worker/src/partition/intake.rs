@@ -206,7 +206,11 @@ impl Thread {
             }
             Err(ControlError::Halted { source, .. }) => Err(source),
             Err(error) => {
-                board.fails(Need::Control, &super::chain(&error), Instant::now());
+                board.fails(
+                    Need::Control,
+                    &meterline_core::causes::chain(&error),
+                    Instant::now(),
+                );
                 Ok(None)
             }
         }

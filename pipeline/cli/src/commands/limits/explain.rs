@@ -81,13 +81,7 @@ pub(super) fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<(), Failu
 }
 
 fn check_meter(meter: &str, catalog: &Catalog) -> Result<(), Failure> {
-    let meters = catalog.meters.iter().map(|meter| meter.name.as_str());
-    let derived = catalog
-        .plans
-        .derived
-        .iter()
-        .map(|derived| derived.name.as_str());
-    let known = meters.chain(derived);
+    let known = catalog.limitable();
     if known.clone().any(|known| known == meter) {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! The view of a control log: what is in force after which records, and what halts.
 
 use super::*;
-use crate::catalog::{Aggregation, Bounds, Catalog, Meter};
+use crate::catalog::{Aggregation, Catalog, Meter};
 use crate::control::VerdictAction;
 use crate::position::TopicId;
 use crate::quantity::Quantity;
@@ -26,20 +26,7 @@ fn catalog(name: &str) -> Catalog {
         negative: false,
         max_dimensions: 10_000,
     };
-    Catalog {
-        name: name.to_owned(),
-        fold: NEWEST_FOLD,
-        acceptance: Catalog::ACCEPTANCE,
-        ahead: Catalog::AHEAD,
-        restamp_window: Catalog::RESTAMP_WINDOW,
-        lateness: Catalog::LATENESS,
-        ignored_types: Vec::new(),
-        bounds: Bounds::default(),
-        sources: BTreeMap::new(),
-        schemas: Vec::new(),
-        meters: vec![meter],
-        plans: crate::catalog::Plans::default(),
-    }
+    Catalog::new(name, vec![meter])
 }
 
 fn publish(catalog: Catalog) -> Decision {
