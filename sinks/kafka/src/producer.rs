@@ -1,22 +1,24 @@
 //! Writing records: idempotent, acknowledged by all in-sync replicas, bounded in memory.
 //!
-//! A record counts as written only when its future says so. One that failed may be in the log
+//! A record counts as written only when its receipt says so. One that failed may be in the log
 //! nevertheless; callers write values that may repeat, or decisions with a write id.
 
 use crate::error::{Error, SendError};
 use crate::settings::Settings;
-use futures::channel::oneshot::Canceled;
-use futures::stream::{FuturesUnordered, TryStreamExt};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use receipt::{Answer, Receipt, Receipts};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+mod receipt;
 mod transaction;
 
+pub use receipt::Written;
 pub use transaction::{Transaction, TransactionError, TransactionalProducer};
 
 /// Largest record that a producer takes: a catalog of thousands of meters fits many times.
@@ -29,9 +31,13 @@ pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
 /// below librdkafka's 100,000.
 const PERMIT_BYTES: usize = 1_024;
 
-/// Records of one batch that wait for their acknowledgement at once: enough to fill requests to
-/// every broker, few enough to keep the bookkeeping in the caches.
-const MAX_BATCH_IN_FLIGHT: usize = 8_192;
+/// Most room of the records that share a receipt, unless one alone takes more: enough to fill
+/// requests to every broker.
+const BATCH_PERMITS: u32 = 4_096;
+
+/// Batches of one call that wait for their answers at once: one is answered while the next is
+/// handed over, and callers that share the producer get their turn.
+const BATCHES_IN_FLIGHT: usize = 2;
 
 /// How long the producer of decisions tries one record.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,19 +57,10 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
 }
 
-/// Where a record was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Written {
-    /// The partition.
-    pub partition: u32,
-    /// The offset.
-    pub offset: u64,
-}
-
 /// Writes records; cheap to clone, all clones share one client and one bound.
 #[derive(Clone)]
 pub struct Producer {
-    client: FutureProducer,
+    client: ThreadedProducer<Receipts>,
     permits: Arc<Semaphore>,
 }
 
@@ -92,8 +89,9 @@ impl Outgoing<'_> {
         }
     }
 
-    fn record(&self) -> Result<FutureRecord<'_, [u8], [u8]>, KafkaError> {
-        let mut record = FutureRecord::to(self.topic);
+    /// What the client is given; its receipt learns of the answer.
+    fn record(&self, receipt: Arc<Receipt>) -> Result<Native<'_>, KafkaError> {
+        let mut record = BaseRecord::with_opaque_to(self.topic, receipt);
         if let Some(partition) = self.partition {
             let partition = i32::try_from(partition)
                 .map_err(|_| KafkaError::MessageProduction(RDKafkaErrorCode::InvalidArgument))?;
@@ -109,6 +107,16 @@ impl Outgoing<'_> {
         record.key = self.key;
         record.payload = self.payload;
         Ok(record)
+    }
+
+    /// The room that it takes while it is in flight.
+    fn permits(&self) -> Result<u32, SendError> {
+        let bytes = self.bytes();
+        if bytes > MAX_RECORD_BYTES {
+            let code = RDKafkaErrorCode::MessageSizeTooLarge;
+            return Err(self.error(KafkaError::MessageProduction(code)));
+        }
+        Ok(u32::try_from(bytes / PERMIT_BYTES + 1).expect("a record is below 8 MiB"))
     }
 }
 
@@ -129,17 +137,25 @@ impl Producer {
     /// # Errors
     /// As [`Producer::connect`].
     pub fn connect_for_decisions(settings: &Settings) -> Result<Self, Error> {
+        Self::connect_within(settings, DECISION_TIMEOUT)
+    }
+
+    /// Makes a producer that tries one record for so long, whatever the settings say: for writers
+    /// whose callers wait, and are told to come again.
+    ///
+    /// # Errors
+    /// As [`Producer::connect`].
+    pub fn connect_within(settings: &Settings, timeout: Duration) -> Result<Self, Error> {
         let mut config = settings.producer_config();
         config.remove("message.timeout.ms");
-        config.set(
-            "delivery.timeout.ms",
-            DECISION_TIMEOUT.as_millis().to_string(),
-        );
+        config.set("delivery.timeout.ms", timeout.as_millis().to_string());
         Self::make(&config)
     }
 
     fn make(config: &ClientConfig) -> Result<Self, Error> {
-        let client = config.create().map_err(Error::client)?;
+        let client = config
+            .create_with_context(Receipts)
+            .map_err(Error::client)?;
         let permits = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES / PERMIT_BYTES));
         Ok(Self { client, permits })
     }
@@ -151,13 +167,10 @@ impl Producer {
     /// # Errors
     /// See [`SendError::next`]; librdkafka has retried until `delivery.timeout.ms` by then.
     pub async fn send(&self, record: Outgoing<'_>) -> Result<Written, SendError> {
-        let _permit = self.admit(&record).await?;
-        let native = record.record().map_err(|error| record.error(error))?;
-        let delivery = self
-            .client
-            .send_result(native)
-            .map_err(|(error, _)| record.error(error))?;
-        written(delivery.await).map_err(|error| record.error(error))
+        let receipt = Receipt::new(self.room(record.permits()?).await);
+        self.hand_over(&receipt, &record);
+        let written = receipt.settle().await?;
+        Ok(written.expect("a record was handed over, and it did not fail"))
     }
 
     /// [`Producer::send`] for a plain thread. Never call it from an async task.
@@ -176,16 +189,55 @@ impl Producer {
         &self,
         records: impl IntoIterator<Item = Outgoing<'a>>,
     ) -> Result<(), SendError> {
-        // A plain loop: the future of an equivalent stream could not be given to a task.
-        let mut in_flight = FuturesUnordered::new();
+        let mut batch = Batch::default();
+        let mut in_flight = VecDeque::new();
         for record in records {
-            if in_flight.len() == MAX_BATCH_IN_FLIGHT {
-                in_flight.try_next().await?;
+            let permits = record.permits()?;
+            if !batch.has_room_for(permits) {
+                self.send_batch(&mut batch, &mut in_flight).await?;
             }
-            in_flight.push(self.send(record));
+            batch.permits += permits;
+            batch.records.push(record);
         }
-        while in_flight.try_next().await?.is_some() {}
+        self.send_batch(&mut batch, &mut in_flight).await?;
+        for answer in in_flight {
+            answer.await?;
+        }
         Ok(())
+    }
+
+    /// Hands a batch over, once there is room for it and not too many others wait.
+    async fn send_batch(
+        &self,
+        batch: &mut Batch<'_>,
+        in_flight: &mut VecDeque<Answer>,
+    ) -> Result<(), SendError> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        if in_flight.len() == BATCHES_IN_FLIGHT {
+            let first = in_flight.pop_front().expect("it is full");
+            first.await?;
+        }
+        let receipt = Receipt::new(self.room(batch.permits).await);
+        for record in batch.records.drain(..) {
+            self.hand_over(&receipt, &record);
+        }
+        batch.permits = 0;
+        in_flight.push_back(receipt.settle());
+        Ok(())
+    }
+
+    /// Gives a record to the client; its receipt learns of what became of it.
+    fn hand_over(&self, receipt: &Arc<Receipt>, record: &Outgoing<'_>) {
+        let expected = receipt.expect();
+        let sent = match record.record(expected) {
+            Ok(native) => self.client.send(native).map_err(|(error, _)| error),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            receipt.refused(record.error(error));
+        }
     }
 
     /// [`Producer::send_all`] for a plain thread. Never call it from an async task.
@@ -204,28 +256,24 @@ impl Producer {
         self.client.flush(timeout).is_ok()
     }
 
-    async fn admit(&self, record: &Outgoing<'_>) -> Result<OwnedSemaphorePermit, SendError> {
-        let bytes = record.bytes();
-        if bytes > MAX_RECORD_BYTES {
-            let code = RDKafkaErrorCode::MessageSizeTooLarge;
-            return Err(record.error(KafkaError::MessageProduction(code)));
-        }
-        let permits = u32::try_from(bytes / PERMIT_BYTES + 1).expect("a record is below 8 MiB");
-        Ok(Arc::clone(&self.permits)
-            .acquire_many_owned(permits)
-            .await
-            .expect("the semaphore is never closed"))
+    async fn room(&self, permits: u32) -> OwnedSemaphorePermit {
+        let permits = Arc::clone(&self.permits).acquire_many_owned(permits);
+        permits.await.expect("the semaphore is never closed")
     }
 }
 
-fn written(
-    delivery: Result<rdkafka::producer::future_producer::OwnedDeliveryResult, Canceled>,
-) -> Result<Written, KafkaError> {
-    let delivery = delivery.map_err(|Canceled| KafkaError::Canceled)?;
-    let delivery = delivery.map_err(|(error, _)| error)?;
-    let unknown = || KafkaError::MessageProduction(RDKafkaErrorCode::InvalidPartitions);
-    Ok(Written {
-        partition: u32::try_from(delivery.partition).map_err(|_| unknown())?,
-        offset: u64::try_from(delivery.offset).map_err(|_| unknown())?,
-    })
+/// A record as the client takes it.
+type Native<'a> = BaseRecord<'a, [u8], [u8], Arc<Receipt>>;
+
+/// Records that are handed over together and share a receipt.
+#[derive(Default)]
+struct Batch<'a> {
+    records: Vec<Outgoing<'a>>,
+    permits: u32,
+}
+
+impl Batch<'_> {
+    fn has_room_for(&self, permits: u32) -> bool {
+        self.records.is_empty() || self.permits + permits <= BATCH_PERMITS
+    }
 }

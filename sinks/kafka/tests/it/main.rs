@@ -66,7 +66,7 @@ fn described(admin: &Admin, name: &str, there: bool) -> Option<TopicDescription>
 
 /// The topic id that the broker itself wrote beside the log of partition 0.
 fn id_on_disk(topic: &str) -> String {
-    let folder = stack::broker_folder().join(format!("{topic}-0"));
+    let folder = stack::STACK.folder().join(format!("kafka/log/{topic}-0"));
     let deadline = Instant::now() + TIMEOUT;
     let text = loop {
         // The broker answers before it writes the file.

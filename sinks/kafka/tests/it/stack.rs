@@ -3,11 +3,11 @@
 use meterline_kafka::Settings;
 use meterline_stack::{Service, Stack};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::own(Service::Kafka));
+/// The stack.
+pub(crate) static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::own(Service::Kafka));
 static PREFIXES: AtomicU32 = AtomicU32::new(0);
 
 /// Settings of a client of this binary's Kafka, with a topic prefix that no other test has.
@@ -18,9 +18,4 @@ pub(crate) fn settings() -> Settings {
         properties: BTreeMap::new(),
         topic_prefix: format!("test{prefix}."),
     }
-}
-
-/// Where the broker keeps its logs.
-pub(crate) fn broker_folder() -> PathBuf {
-    STACK.folder().join("kafka/log")
 }
