@@ -19,6 +19,7 @@ pub mod encode;
 pub mod encode_archive;
 pub mod error;
 mod export;
+mod grouped;
 mod letters;
 mod limits;
 mod migrate;

@@ -66,11 +66,15 @@ impl ClickHouse {
 
 /// The statement that reads these columns of the usage that the filter means.
 pub(crate) fn usage_sql(columns: &str, filter: &UsageFilter<'_>) -> String {
+    usage_sql_of(columns, usage_view(filter.level), filter)
+}
+
+/// The same of a source that has the columns of the usage views.
+pub(crate) fn usage_sql_of(columns: &str, source: &str, filter: &UsageFilter<'_>) -> String {
     let mut sql = format!(
-        "SELECT {columns} FROM {} WHERE tenant = {{tenant:String}} \
+        "SELECT {columns} FROM {source} WHERE tenant = {{tenant:String}} \
          AND window_start >= toDateTime({{from:UInt32}}, 'UTC') \
-         AND window_start < toDateTime({{to:UInt32}}, 'UTC')",
-        usage_view(filter.level)
+         AND window_start < toDateTime({{to:UInt32}}, 'UTC')"
     );
     if filter.meter.is_some() {
         sql.push_str(" AND meter = {meter:String}");

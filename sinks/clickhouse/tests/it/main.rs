@@ -13,6 +13,7 @@ mod deliveries;
 mod export;
 mod failures;
 mod fixtures;
+mod grouped;
 mod letters;
 mod migrate;
 mod queries;

@@ -11,7 +11,7 @@ use meterline_schemas::rows::UsageRow;
 /// A tenant that would change the meaning of a glued statement.
 pub(crate) const HOSTILE: &str = "' OR 1=1 -- ?\\'\n{x:String}";
 
-fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter<'a> {
+pub(crate) fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter<'a> {
     UsageFilter {
         level: Level::Hour,
         tenant,
@@ -24,7 +24,7 @@ fn usage_filter<'a>(tenant: &'a str, after: Option<&'a UsageRow>) -> UsageFilter
 }
 
 /// Two meters over five hours; `tokens` in three parts, one of them with a hostile name.
-async fn insert_usage(sink: &ClickHouse, tenant: &str) {
+pub(crate) async fn insert_usage(sink: &ClickHouse, tenant: &str) {
     let mut rows = Vec::new();
     for hour in (NEW_YEAR.0..).take(5).map(Hour) {
         let calls = series(tenant, "calls", Aggregation::Count, &[]);
