@@ -70,6 +70,30 @@ impl<'a> Links<'a> {
         })
     }
 
+    /// What the record at `offset` follows in a chain, whose newest is at `newest`.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchHead`] where the chain never had that record, and those of reading.
+    fn before(
+        &mut self,
+        chain: &ChainKey,
+        newest: Option<Offset>,
+        offset: Offset,
+    ) -> Result<Option<Offset>, ControlError> {
+        // Older records have lower offsets: below the one that is looked for it cannot be.
+        let mut at = newest;
+        while let Some(newer) = at.filter(|newer| *newer > offset) {
+            at = self.known(newer)?.follows;
+        }
+        match at {
+            Some(found) if found == offset => Ok(self.known(found)?.follows),
+            _ => Err(ControlError::NoSuchHead {
+                chain: chain.clone(),
+                head: offset,
+            }),
+        }
+    }
+
     fn known(&mut self, offset: Offset) -> Result<Known, ControlError> {
         if let Some(link) = self.view.link(offset) {
             return Ok(Known {
@@ -133,10 +157,32 @@ impl ControlLog {
         limit: usize,
         timeout: Duration,
     ) -> Result<Vec<Past>, ControlError> {
+        self.history_before(chain, None, limit, timeout)
+    }
+
+    /// [`ControlLog::history`] of those records alone that are older than the one at `before`.
+    ///
+    /// `before` is looked for in the chain, from its newest record on: an offset of another chain,
+    /// or of a record that is not in force, is never read.
+    ///
+    /// # Errors
+    /// Those of [`ControlLog::history`]; [`ControlError::NoSuchHead`] where the chain never had
+    /// `before`.
+    pub fn history_before(
+        &self,
+        chain: &ChainKey,
+        before: Option<Offset>,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Vec<Past>, ControlError> {
         let deadline = Instant::now() + timeout;
         let view = self.read_to_end(timeout)?;
         let mut links = Links::new(self, &view, deadline);
-        let mut at = self.head_of(&view, chain)?;
+        let newest = self.head_of(&view, chain)?;
+        let mut at = match before {
+            Some(before) => links.before(chain, newest, before)?,
+            None => newest,
+        };
         let mut history = Vec::new();
         while let Some(offset) = at.filter(|_| history.len() < limit) {
             let past = links.read(offset)?;

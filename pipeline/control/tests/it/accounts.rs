@@ -196,6 +196,46 @@ fn a_writer_that_lost_is_told_so_however_far_the_chain_has_moved_on() {
 }
 
 #[test]
+fn a_history_goes_on_behind_a_version_of_the_same_chain_alone() {
+    let (settings, log) = with_plans();
+    let mut versions: Vec<_> = ["free", "pro", "free"]
+        .map(|plan| offset(set(&log, "acme", plan)))
+        .into();
+    let lost = propose_after(None, account("acme", "pro"), &author("bob"));
+    let lost = write_raw(&settings, Some(&encoded(&lost))).offset;
+    let of_another = offset(set(&log, "globex", "free"));
+    versions.push(offset(set(&log, "acme", "pro")));
+    versions.reverse();
+    let chain = ChainKey::Account("acme".to_owned());
+    // One reader knows the links, another starts from a snapshot and must ask the log for them.
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = Runtime::new().expect("a runtime");
+    write_snapshot(&settings, folder.path(), &runtime);
+    let restored = restored(&settings, folder.path(), &runtime);
+    for log in [&log, &restored] {
+        let read = |before, limit| {
+            let control = log.control();
+            control.history_before(&chain, before, limit, TIMEOUT)
+        };
+        let check = |before: Option<u64>, limit, expected: &[u64]| {
+            let found = read(before, limit).expect("readable");
+            let found: Vec<_> = found.iter().map(|past| past.offset).collect();
+            assert_eq!(found, expected, "{before:?} {limit}");
+        };
+        check(None, 9, &versions);
+        check(Some(versions[0]), 2, &versions[1..3]);
+        check(Some(versions[2]), 2, &versions[3..]);
+        check(Some(versions[3]), 2, &[]);
+        for foreign in [lost, of_another, 0, versions[0] + 1] {
+            let error = read(Some(foreign), 9).expect_err("not of this chain");
+            let is_foreign =
+                matches!(error, ControlError::NoSuchHead { head, .. } if head == foreign);
+            assert!(is_foreign, "{foreign}: {error}");
+        }
+    }
+}
+
+#[test]
 fn what_changes_nothing_is_not_written_and_what_is_wrong_is_refused() {
     let (settings, log) = with_plans();
     let first = offset(set(&log, "acme", "free"));
