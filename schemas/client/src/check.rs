@@ -20,10 +20,10 @@
 //!   go on with it for as long as [`Builder::good`].
 //! - **Nobody waits longer than [`Builder::timeout`].** Where no answer comes in that time, the
 //!   verdict is what [`Builder::fail`] says, and is marked as such ([`Basis::Nothing`]).
-//! - **What was allowed is taken off what is left** before a hard cap until the service has seen it,
-//!   so that a process that serves a tenant alone does not pass the cap. Several processes can pass
-//!   it together by what they allow within the age of what the service knows: the service's manual
-//!   has the formula.
+//! - **What was allowed is taken off what is left** before a cap refuses until the service has seen
+//!   it, so that a process that serves a tenant alone does not pass the cap. Several processes can
+//!   pass it together by what they allow within the age of what the service knows: the service's
+//!   manual has the formula.
 //!
 //! # What it refuses
 //!
@@ -166,7 +166,7 @@ impl Checker {
         if refresh {
             let inner = Arc::clone(&self.inner);
             let (tenant, meter) = (tenant.to_owned(), meter.to_owned());
-            tokio::spawn(async move { inner.refresh(&tenant, &meter).await });
+            tokio::spawn(async move { inner.refresh(&tenant, &meter, quantity).await });
         }
         Some(Verdict::of(allowed, &answer, Basis::Kept, held))
     }
@@ -195,9 +195,10 @@ impl Inner {
         }
     }
 
-    /// Asks again without a caller: for nothing, so that nothing is taken off what is left.
-    async fn refresh(&self, tenant: &str, meter: &str) {
-        match self.service.ask(tenant, meter, Quantity::ZERO).await {
+    /// Asks again, for what the call wanted that found the answer old: the next one mostly wants
+    /// the same. Nobody uses it by that, so that nothing is taken off what is left.
+    async fn refresh(&self, tenant: &str, meter: &str, quantity: Quantity) {
+        match self.service.ask(tenant, meter, quantity).await {
             Ok(answer) => {
                 let now = Instant::now();
                 self.cache.keep(tenant, meter, answer, Quantity::ZERO, now);
@@ -212,15 +213,14 @@ impl Inner {
 
 impl Verdict {
     fn of(allowed: bool, answer: &Answer, basis: Basis, held: Duration) -> Self {
-        let reason = match (allowed, answer.reason) {
-            (true, _) => Reason::Allowed,
-            // The service allowed less than was asked for since.
-            (false, Reason::Allowed) => Reason::Limit,
-            (false, reason) => reason,
+        let reason = if allowed {
+            Reason::Allowed
+        } else {
+            answer.reason
         };
         Self {
             allowed,
-            soft: answer.soft,
+            soft: answer.soft && allowed,
             reason,
             retry_after: answer.retry_after.filter(|_| !allowed),
             basis,

@@ -25,7 +25,8 @@ pub(super) struct Answer {
     pub(super) allowed: bool,
     /// Whether use is beyond a soft cap.
     pub(super) soft: bool,
-    /// What is left before a hard cap; `None`: there is none, and `allowed` holds for every quantity.
+    /// What is left before any cap refuses; `None`: none would, and `allowed` holds for every
+    /// quantity.
     pub(super) room: Option<Quantity>,
     /// Why it is refused, or would be beyond the room.
     pub(super) reason: super::Reason,

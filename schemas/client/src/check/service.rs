@@ -69,13 +69,15 @@ struct WireMeter {
     reason: String,
     #[serde(default)]
     room: Room,
+    #[serde(default)]
+    cap: String,
     retry_after: Option<u64>,
 }
 
-/// What may still be used before any hard cap refuses.
+/// What may still be used before any cap refuses.
 #[derive(Default)]
 enum Room {
-    /// No hard cap concerns it.
+    /// No cap would refuse.
     Endless,
     /// This much.
     Left(Quantity),
@@ -181,14 +183,16 @@ fn read(body: &[u8], asked: Quantity) -> Result<Answer, AskError> {
         serde_json::from_slice(body).map_err(|error| AskError::Unreadable(error.to_string()))?;
     let [meter] = wire.meters;
     let reason = match meter.reason.as_str() {
-        _ if meter.allowed => Reason::Allowed,
+        // What beyond the room would be refused for.
+        _ if meter.allowed && meter.cap == "soft" => Reason::GraceOver,
+        _ if meter.allowed => Reason::Limit,
         "hard_cap" => Reason::Limit,
         "grace_over" => Reason::GraceOver,
         "suspended" | "closed" => Reason::Account,
         "stale" => Reason::Stale,
         other => return Err(AskError::Unreadable(format!("reason `{other}`"))),
     };
-    let counts = matches!(reason, Reason::Allowed | Reason::Limit);
+    let counts = matches!(reason, Reason::Limit | Reason::GraceOver);
     let room = match meter.room {
         Room::Endless => None,
         Room::Left(room) => Some(room),
@@ -232,20 +236,29 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_their_reason_and_cap() {
-        check("{}", Some((true, Some("90"), Reason::Allowed)));
+        check("{}", Some((true, Some("90"), Reason::Limit)));
         check(
             r#"{"allowed": false, "reason": "hard_cap", "room": "2"}"#,
             Some((false, Some("2"), Reason::Limit)),
         );
-        check(r#"{"room": null}"#, Some((true, None, Reason::Allowed)));
+        check(r#"{"room": null}"#, Some((true, None, Reason::Limit)));
+        // A soft cap refuses where its grace ends.
+        check(
+            r#"{"cap": "soft", "soft": true, "reason": "soft_cap", "room": "1"}"#,
+            Some((true, Some("1"), Reason::GraceOver)),
+        );
+        check(
+            r#"{"allowed": false, "cap": "soft", "reason": "grace_over", "room": "4"}"#,
+            Some((false, Some("4"), Reason::GraceOver)),
+        );
         // Another quantity's cap concerns it, whatever its own terms say.
         check(
             r#"{"because": "credit", "remaining": "900", "room": "3.5"}"#,
-            Some((true, Some("3.5"), Reason::Allowed)),
+            Some((true, Some("3.5"), Reason::Limit)),
         );
         check(
             r#"{"cap": "none", "limit": null, "remaining": null, "room": "7"}"#,
-            Some((true, Some("7"), Reason::Allowed)),
+            Some((true, Some("7"), Reason::Limit)),
         );
         check(
             r#"{"allowed": false, "reason": "suspended"}"#,
@@ -258,9 +271,9 @@ mod tests {
     fn without_a_room_that_can_be_read_only_what_was_asked_is_allowed() {
         for room in ["-1", "many", ""] {
             let change = format!("{{\"room\": \"{room}\"}}");
-            check(&change, Some((true, Some("1"), Reason::Allowed)));
+            check(&change, Some((true, Some("1"), Reason::Limit)));
         }
-        check(r#"{"room": 0.1}"#, Some((true, Some("1"), Reason::Allowed)));
+        check(r#"{"room": 0.1}"#, Some((true, Some("1"), Reason::Limit)));
         check(
             r#"{"allowed": false, "reason": "hard_cap", "room": {}}"#,
             Some((false, Some("0"), Reason::Limit)),

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use meterline_client::check::{Basis, Checker, Fail, Reason};
 use meterline_client::http::CheckLayer;
 use std::sync::Arc;
@@ -35,7 +35,11 @@ async fn service(status: StatusCode, remaining: u64) -> Service {
         count.fetch_add(1, Ordering::SeqCst);
         (status, answer.to_string())
     };
-    let app = Router::new().route("/v1/limits/check", post(handler));
+    serve(post(handler), asked).await
+}
+
+async fn serve(handler: MethodRouter, asked: Arc<AtomicU64>) -> Service {
+    let app = Router::new().route("/v1/limits/check", handler);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -73,6 +77,52 @@ async fn one_question_serves_until_the_room_is_used_up() {
     let last = checker.check("acme", "calls", 1).await;
     assert_eq!((last.allowed, last.reason), (false, Reason::Limit));
     assert_eq!(service.asked.load(Ordering::SeqCst), 1);
+    service.task.abort();
+}
+
+/// The service refuses more than five at once, and says nothing of what is left.
+async fn service_for_small_calls() -> Service {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let handler = move |body: String| async move {
+        let question: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let wanted: u64 = question["quantity"]
+            .as_str()
+            .map_or(0, |q| q.parse().expect("whole"));
+        let allowed = wanted <= 5;
+        count.fetch_add(1, Ordering::SeqCst);
+        serde_json::json!({
+            "age_ms": 0,
+            "meters": [{
+                "allowed": allowed, "soft": allowed, "cap": "soft", "room": null,
+                "reason": if allowed { "soft_cap" } else { "grace_over" }, "retry_after": null,
+            }],
+        })
+        .to_string()
+    };
+    serve(post(handler), asked).await
+}
+
+#[tokio::test]
+async fn an_answer_is_renewed_for_what_the_caller_wants() {
+    let service = service_for_small_calls().await;
+    let builder = Checker::builder(&service.url, "mlk_0123456789ab_secret").without_tls();
+    let builder = builder
+        .fresh(Duration::ZERO)
+        .timeout(Duration::from_secs(5));
+    let checker = builder.connect().expect("a checker");
+    let first = checker.check("acme", "calls", 9).await;
+    assert_eq!((first.allowed, first.reason), (false, Reason::GraceOver));
+    // A question is asked once the answer to the one before is kept.
+    let renewed = async {
+        while service.asked.load(Ordering::SeqCst) < 4 {
+            let kept = checker.try_check("acme", "calls", 9).expect("it is kept");
+            assert_eq!((kept.allowed, kept.basis), (false, Basis::Kept));
+            tokio::task::yield_now().await;
+        }
+    };
+    let renewed = tokio::time::timeout(Duration::from_secs(30), renewed).await;
+    renewed.expect("the answer is renewed");
     service.task.abort();
 }
 
