@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka_sys as sys;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One partition, as the cluster describes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,7 +36,11 @@ pub(crate) unsafe fn describe(
 ) -> Result<Option<(TopicId, Vec<PartitionDescription>)>, KafkaError> {
     let name = CString::new(topic).map_err(KafkaError::Nul)?;
     let mut names: [*const c_char; 1] = [name.as_ptr()];
-    let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let deadline = Instant::now() + timeout;
+    // SAFETY: `client` is live by this function's contract.
+    unsafe { must_answer(client, timeout) }?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let millis = millis(left);
     // SAFETY: `client` is live by this function's contract; librdkafka copies the names; the
     // guards free collection, options, queue and event after their last use, in that order
     // backwards, and the event owns everything that `read` looks at.
@@ -69,6 +73,33 @@ pub(crate) unsafe fn describe(
         check(sys::rd_kafka_event_error(event.pointer()))?;
         read(event.pointer())
     }
+}
+
+fn millis(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Waits until some broker answers a small question.
+///
+/// While librdkafka looks for the broker that is to do an admin request, every failed connection
+/// makes it look again, and looking makes it connect again at once, without its usual pause
+/// (2.12.1, `RD_KAFKA_OP_CONNECT` in `rdkafka_broker.c`): a cluster that is away costs a core for
+/// each client that asks. A request for metadata waits with pauses, so it goes first.
+///
+/// # Safety
+/// `client` must be a live librdkafka handle for the whole call.
+unsafe fn must_answer(client: *mut sys::RDKafka, timeout: Duration) -> Result<(), KafkaError> {
+    let mut metadata = std::ptr::null();
+    // SAFETY: `client` is live by this function's contract; no topic is named; what is returned
+    // belongs to the caller, who frees it once.
+    unsafe {
+        let nothing = std::ptr::null_mut();
+        let millis = millis(timeout);
+        let code = sys::rd_kafka_metadata(client, 0, nothing, &raw mut metadata, millis);
+        check(code)?;
+        sys::rd_kafka_metadata_destroy(metadata);
+    }
+    Ok(())
 }
 
 /// An object of librdkafka that is freed when this leaves its scope.
