@@ -1,7 +1,9 @@
 //! What requests carry: bounded bodies, JSON, parameters; and JSON answers.
 //!
 //! A body is read no further than its bound. What cannot be read is a problem with the place of
-//! the fault, in the caller's own text.
+//! the fault in the caller's own text, and the path of the field.
+
+mod fault;
 
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, Bytes};
@@ -72,12 +74,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 /// Reads JSON.
 ///
 /// # Errors
-/// 400 with the place of the fault.
+/// 400 with the place of the fault, and the path of the field that it is in.
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let detail = format!("the body cannot be read: {error}");
-        Problem::of(Kind::BadRequest, detail)
-    })
+    serde_json::from_slice(bytes).map_err(|error| fault::problem::<T>(bytes, error))
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -201,9 +201,32 @@ impl Problem {
 
     /// Fields that cannot be taken.
     pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Self {
-        let mut problem = Self::new(Kind::Invalid);
-        problem.body.errors = errors;
-        problem
+        Self::new(Kind::Invalid).with_errors(errors)
+    }
+
+    /// With the fields that it is about.
+    pub(crate) fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.body.errors = errors;
+        self
+    }
+
+    /// With the one field that it is about, for the same reason.
+    pub(crate) fn at(self, field: &str) -> Self {
+        let error = FieldProblem {
+            field: field.to_owned(),
+            detail: self.body.detail.clone().unwrap_or_default(),
+        };
+        self.with_errors(vec![error])
+    }
+
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, kind: Kind) -> bool {
+        self.status == kind.parts().0
+    }
+
+    /// The fields that cannot be taken.
+    pub(crate) fn into_errors(self) -> Vec<FieldProblem> {
+        self.body.errors
     }
 
     /// A change that is based on an older version than the one in force.
@@ -212,6 +235,12 @@ impl Problem {
         problem.body.current = current;
         problem.body.yours = yours;
         problem
+    }
+
+    /// The body, as callers get it.
+    #[cfg(test)]
+    pub(crate) fn to_json(&self) -> Value {
+        serde_json::to_value(&self.body).expect("a problem has text keys")
     }
 
     /// With the header `Retry-After`.

@@ -5,6 +5,7 @@
 
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, parse_rfc3339};
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -48,9 +49,12 @@ impl<'de> Deserialize<'de> for QuantityText {
         match first {
             b'"' => serde_json::from_str(text)
                 .map(Self)
-                .map_err(serde::de::Error::custom),
+                .map_err(D::Error::custom),
             b'-' | b'0'..=b'9' => Ok(Self(text.to_owned())),
-            _ => Err(serde::de::Error::custom("a number or a string is expected")),
+            _ => {
+                let found = Unexpected::Other("something else");
+                Err(D::Error::invalid_type(found, &"a number or a string"))
+            }
         }
     }
 }
