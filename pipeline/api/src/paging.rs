@@ -85,8 +85,7 @@ impl<'a> PageParams<'a> {
         };
         let bytes = read_hex(cursor).filter(|bytes| bytes.len() <= CURSOR_BYTES);
         let key = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let refused = || Problem::of(Kind::BadRequest, "the cursor is not one of this list");
-        key.map(Some).ok_or_else(refused)
+        key.map(Some).ok_or_else(foreign_cursor)
     }
 }
 
@@ -101,6 +100,11 @@ impl<T> Page<T> {
             items,
         }
     }
+}
+
+/// The answer to a cursor that is none, or one of another list.
+pub(crate) fn foreign_cursor() -> Problem {
+    Problem::of(Kind::BadRequest, "the cursor is not one of this list")
 }
 
 fn read_hex(text: &str) -> Option<Vec<u8>> {

@@ -1,14 +1,17 @@
-//! `GET /v1/usage`: buckets of one tenant.
+//! `GET /v1/usage`: buckets of one tenant, by all dimensions of their meters or by those asked for.
+
+mod grouping;
 
 use crate::body::{Json, Params};
 use crate::caller::Caller;
 use crate::document::LevelWord;
 use crate::known::{Tenants, must_know_meter};
-use crate::paging::{Cursor, Page, PageParams};
+use crate::paging::{Cursor, Page, PageParams, foreign_cursor};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::{quantity, read_time, time};
 use axum::extract::State;
+use grouping::grouping;
 use meterline_clickhouse::{Error, Next, UsageFilter};
 use meterline_core::account::Role;
 use meterline_core::causes::chain;
@@ -35,6 +38,10 @@ pub(super) struct UsageParams {
     /// Length of the windows: `hour`, `day` (default) or `month`; UTC.
     #[param(value_type = Option<LevelWord>)]
     level: Option<Level>,
+    /// Dimensions of the meter, separated by commas: one window for each combination of them, all
+    /// others merged as the meter aggregates; empty: the whole meter. Needs `meter`. Default: all
+    /// dimensions.
+    group_by: Option<String>,
     /// First moment at which a window may start: RFC 3339, or a date. Default 31 days before `to`.
     from: Option<String>,
     /// First moment at which a window may no longer start. Default now.
@@ -50,7 +57,7 @@ pub(super) struct UsageParams {
 pub(super) struct UsageWindow {
     /// The meter.
     meter: String,
-    /// What the meter is split by; empty where it is not.
+    /// What the meter is split by, or those of it in `group_by`; empty where it is not.
     dimensions: BTreeMap<String, String>,
     /// First moment of the window.
     window_start: String,
@@ -79,6 +86,8 @@ struct Place {
 }
 
 /// Usage of one tenant, by meter, window and dimensions.
+///
+/// Without `group_by` there is a window for every combination of a meter's dimensions.
 #[utoipa::path(
     get, path = "/v1/usage", tag = "usage", operation_id = "list_usage",
     params(UsageParams),
@@ -104,6 +113,12 @@ pub(super) async fn list(
     if !caller.tenants().holds(&params.tenant) {
         known.as_ref().map_err(Problem::clone)?;
     }
+    let group_by = group_by(&shared, &params)?;
+    if let (Some(keys), Some(after)) = (&group_by, &after)
+        && !after.is_of(keys)
+    {
+        return Err(foreign_cursor());
+    }
     let after = after.map(|place| place.row(&params.tenant));
     let limit = u32::try_from(page.limit + 1).expect("pages are bounded");
     let filter = UsageFilter {
@@ -115,7 +130,10 @@ pub(super) async fn list(
         after: after.as_ref(),
         limit,
     };
-    let rows = shared.clickhouse.usage(&filter).await;
+    let rows = match &group_by {
+        Some(keys) => shared.clickhouse.usage_by(keys, &filter).await,
+        None => shared.clickhouse.usage(&filter).await,
+    };
     let rows = rows.map_err(|error| unanswered(&error))?;
     // Use is there without an account or a standing too; where there is none, names are judged.
     if rows.is_empty() {
@@ -125,6 +143,16 @@ pub(super) async fn list(
     Ok(Json(Page::new(items, page.limit, |item: &UsageWindow| {
         Cursor::of(&item.place)
     })))
+}
+
+/// The dimensions that usage is shown by; `None`: all of each meter.
+fn group_by(shared: &Shared, params: &UsageParams) -> Result<Option<Vec<String>>, Problem> {
+    let Some(text) = &params.group_by else {
+        return Ok(None);
+    };
+    let catalog = shared.catalog()?;
+    let meter = params.meter.as_deref();
+    grouping(&catalog.compiled.catalog, meter, text).map(Some)
 }
 
 /// What a failed query is answered with.
@@ -173,6 +201,11 @@ fn must_know(shared: &Shared, caller: &Caller, params: &UsageParams) -> Result<(
 }
 
 impl Place {
+    /// Whether it is one of a list by these dimensions.
+    fn is_of(&self, keys: &[String]) -> bool {
+        self.dimensions.iter().map(|(key, _)| key).eq(keys)
+    }
+
     /// A row at this place; of its other columns nothing is read.
     fn row(self, tenant: &str) -> UsageRow {
         UsageRow {

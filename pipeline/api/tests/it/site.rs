@@ -74,7 +74,7 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// One meter `calls`; plan `free` of 100 a month, hard.
+/// Meters `calls`, and `tokens` by model and region; plan `free` of 100 calls a month, hard.
 fn catalog() -> Catalog {
     let terms = Terms {
         included: None,
@@ -98,20 +98,27 @@ fn catalog() -> Catalog {
         },
         ..Catalog::new(
             "test",
-            vec![Meter {
-                name: "calls".to_owned(),
-                description: "Calls.".to_owned(),
-                unit: "call".to_owned(),
-                event_type: "call".to_owned(),
-                filter: Vec::new(),
-                value: None,
-                scale: Quantity::ONE,
-                aggregation: Aggregation::Count,
-                group_by: Vec::new(),
-                negative: false,
-                max_dimensions: 10_000,
-            }],
+            vec![
+                meter("calls", Aggregation::Count, &[]),
+                meter("tokens", Aggregation::Sum, &["model", "region"]),
+            ],
         )
+    }
+}
+
+fn meter(name: &str, aggregation: Aggregation, group_by: &[&str]) -> Meter {
+    Meter {
+        name: name.to_owned(),
+        description: "For tests.".to_owned(),
+        unit: "one".to_owned(),
+        event_type: name.trim_end_matches('s').to_owned(),
+        filter: Vec::new(),
+        value: None,
+        scale: Quantity::ONE,
+        aggregation,
+        group_by: group_by.iter().map(|key| (*key).to_owned()).collect(),
+        negative: false,
+        max_dimensions: 10_000,
     }
 }
 
@@ -151,7 +158,7 @@ impl Site {
             token: String::new(),
         };
         site.adopt();
-        site.token = site.first_key();
+        site.token = site.key(TenantScope::All);
         site
     }
 
@@ -169,17 +176,22 @@ impl Site {
         }
     }
 
-    fn first_key(&self) -> String {
+    /// Token of a key that may do everything for one tenant.
+    pub(crate) fn key_for(&self, tenant: &str) -> String {
+        self.key(TenantScope::These(vec![tenant.to_owned()]))
+    }
+
+    fn key(&self, tenants: TenantScope) -> String {
         let log = ControlLog::connect_with_accounts(&self.kafka, AccountsOptions::default());
         let log = log.expect("a client");
         let new = NewToken::mint();
         let key = ApiKey {
             id: new.id,
-            name: "first".to_owned(),
+            name: "a test".to_owned(),
             hash: new.hash,
             previous: None,
             roles: vec![Role::Admin],
-            tenants: TenantScope::All,
+            tenants,
             rate: Some(1_000_000),
             revoked: false,
             expires: None,
