@@ -1,4 +1,6 @@
-//! `GET /v1/alerts`: what was opened and resolved.
+//! `GET /v1/alerts`: what was opened and resolved, or what is open now.
+
+mod place;
 
 use super::usage::{moment, unanswered};
 use crate::body::{Json, Params};
@@ -6,22 +8,22 @@ use crate::caller::Caller;
 use crate::document::{AlertStateWord, SeverityWord};
 use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageParams};
-use crate::problem::{Problem, ProblemBody};
-use crate::state::Shared;
+use crate::problem::{Kind, Problem, ProblemBody};
+use crate::state::{Shared, now};
 use crate::text::{quantity, time};
 use axum::extract::State;
-use meterline_clickhouse::AlertFilter;
+use meterline_clickhouse::{AlertFilter, OpenAlertFilter};
 use meterline_core::account::{Role, TenantScope};
 use meterline_core::alert::AlertState;
 use meterline_core::catalog::plans::Severity;
-use meterline_core::position::LogPartition;
 use meterline_core::time::{EventTime, LogTime};
-use meterline_schemas::rows::{AlertPlace, AlertRow};
+use meterline_schemas::rows::{AlertRow, OpenAlertRow};
+use place::Place;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// Which transitions.
+/// Which alerts.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,11 @@ pub(super) struct AlertsParams {
     tenant: Option<String>,
     /// One meter; default all.
     meter: Option<String>,
+    /// Only alerts that are open now, in periods that run: each is the transition that opened it,
+    /// by tenant, meter and period. Goes with neither `state`, `from` nor `to`. Default false.
+    #[serde(default)]
+    #[param(required = false)]
+    open: bool,
     /// `opened` or `resolved`; default both.
     #[param(value_type = Option<AlertStateWord>)]
     state: Option<AlertState>,
@@ -42,7 +49,7 @@ pub(super) struct AlertsParams {
     to: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,
-    /// Most transitions of the page, at most 1,000. Default 100.
+    /// Most alerts of the page, at most 1,000. Default 100.
     limit: Option<u32>,
 }
 
@@ -83,15 +90,7 @@ pub(super) struct AlertView {
     place: Place,
 }
 
-/// Place of a transition among all.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Place {
-    log_partition: LogPartition,
-    offset: u64,
-    append_time: LogTime,
-}
-
-/// Transitions of alerts, newest first.
+/// Transitions of alerts, newest first; or, with `open=true`, the alerts that are open now.
 #[utoipa::path(
     get, path = "/v1/alerts", tag = "alerts", operation_id = "list_alerts",
     params(AlertsParams),
@@ -111,72 +110,116 @@ pub(super) async fn list(
 ) -> Result<Json<Page<AlertView>>, Problem> {
     caller.must(Role::Read)?;
     let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
-    let after: Option<Place> = page.after()?;
-    let own = tenants(&shared, &caller, params.tenant)?;
+    let own = tenants(&shared, &caller, params.tenant.as_deref())?;
     if let Some(meter) = &params.meter {
         must_know_meter(&shared.catalog()?.compiled.catalog, meter)?;
     }
+    let items = if params.open {
+        open_now(&shared, &params, &page, own.as_deref()).await?
+    } else {
+        transitions(&shared, &params, &page, own.as_deref()).await?
+    };
+    Ok(Json(Page::new(items, page.limit, |item: &AlertView| {
+        Cursor::of(&item.place)
+    })))
+}
+
+/// One more than a page.
+fn rows_of(page: &PageParams<'_>) -> u32 {
+    u32::try_from(page.limit + 1).expect("pages are bounded")
+}
+
+async fn transitions(
+    shared: &Shared,
+    params: &AlertsParams,
+    page: &PageParams<'_>,
+    own: Option<&[String]>,
+) -> Result<Vec<AlertView>, Problem> {
+    let after = page.after()?.map(Place::transition).transpose()?;
     let millis = |at: EventTime| LogTime(at.0.div_euclid(1_000));
     let filter = AlertFilter {
-        tenants: own.as_deref(),
+        tenants: own,
         meter: params.meter.as_deref(),
         state: params.state,
         severity: params.severity,
         from: moment("from", params.from.as_deref())?.map(millis),
         to: moment("to", params.to.as_deref())?.map(millis),
     };
-    let limit = u32::try_from(page.limit + 1).expect("pages are bounded");
-    let rows = shared
-        .clickhouse
-        .alerts(&filter, after.map(AlertPlace::from), limit);
+    let rows = shared.clickhouse.alerts(&filter, after, rows_of(page));
     let rows = rows.await.map_err(|error| unanswered(&error))?;
-    let items = rows.into_iter().map(AlertView::from).collect();
-    Ok(Json(Page::new(items, page.limit, |item: &AlertView| {
-        Cursor::of(&item.place)
-    })))
+    Ok(rows.into_iter().map(AlertView::from).collect())
+}
+
+/// Alerts of periods that have ended stay open in the table; nobody can act on them any more.
+async fn open_now(
+    shared: &Shared,
+    params: &AlertsParams,
+    page: &PageParams<'_>,
+    own: Option<&[String]>,
+) -> Result<Vec<AlertView>, Problem> {
+    if params.state.is_some() || params.from.is_some() || params.to.is_some() {
+        let detail = "`open` goes with neither `state`, `from` nor `to`";
+        return Err(Problem::of(Kind::BadRequest, detail));
+    }
+    let after = page.after()?.map(Place::open).transpose()?;
+    let filter = OpenAlertFilter {
+        tenants: own,
+        meter: params.meter.as_deref(),
+        severity: params.severity,
+        running_at: Some(now().as_event_time()),
+    };
+    let clickhouse = &shared.clickhouse;
+    let rows = clickhouse.open_alerts(&filter, after.as_ref(), rows_of(page));
+    let rows = rows.await.map_err(|error| unanswered(&error))?;
+    Ok(rows.into_iter().map(AlertView::from).collect())
 }
 
 /// The tenants to read; `None`: all.
 fn tenants(
     shared: &Shared,
     caller: &Caller,
-    asked: Option<String>,
+    asked: Option<&str>,
 ) -> Result<Option<Vec<String>>, Problem> {
     match (asked, caller.tenants()) {
         (None, TenantScope::All) => Ok(None),
         (None, TenantScope::These(own)) => Ok(Some(own.clone())),
-        (Some(tenant), scope) if scope.holds(&tenant) => Ok(Some(vec![tenant])),
-        (Some(tenant), _) => Err(shared
-            .with_accounts(|accounts| Tenants::new(shared, caller).unknown(&tenant, accounts))),
-    }
-}
-
-impl From<Place> for AlertPlace {
-    fn from(place: Place) -> Self {
-        Self {
-            log_partition: place.log_partition,
-            offset: place.offset,
-            append_time: place.append_time,
+        (Some(tenant), scope) if scope.holds(tenant) => Ok(Some(vec![tenant.to_owned()])),
+        (Some(tenant), _) => {
+            Err(shared
+                .with_accounts(|accounts| Tenants::new(shared, caller).unknown(tenant, accounts)))
         }
     }
 }
 
 impl From<AlertRow> for AlertView {
     fn from(row: AlertRow) -> Self {
-        let AlertPlace {
-            log_partition,
-            offset,
-            append_time,
-        } = row.place();
         Self {
-            place: Place {
-                log_partition,
-                offset,
-                append_time,
-            },
+            place: Place::of(&row),
             tenant: row.tenant,
             meter: row.meter,
             state: row.state,
+            threshold: row.threshold,
+            severity: row.severity,
+            kind: row.kind,
+            episode: row.episode,
+            used: quantity(row.used),
+            limit: quantity(row.limit),
+            plan: row.plan,
+            period_start: time(row.period_start),
+            period_end: time(row.period_end),
+            at: time(row.append_time.as_event_time()),
+            notification: format!("{:032x}", row.notification),
+        }
+    }
+}
+
+impl From<OpenAlertRow> for AlertView {
+    fn from(row: OpenAlertRow) -> Self {
+        Self {
+            place: Place::of_open(&row),
+            tenant: row.tenant,
+            meter: row.meter,
+            state: AlertState::Opened,
             threshold: row.threshold,
             severity: row.severity,
             kind: row.kind,

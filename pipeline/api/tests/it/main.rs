@@ -4,7 +4,9 @@
 //! One stack for all tests of this binary; each test has a topic prefix and a database of its own.
 //! Conditions are awaited, nothing sleeps for a while and hopes.
 
+mod alerts;
 mod decisions;
 mod events;
 mod site;
+mod usage;
 mod view;
