@@ -43,6 +43,20 @@ impl<'a> Tenants<'a> {
         Err(self.unknown(tenant, accounts))
     }
 
+    /// # Errors
+    /// 404 where the tenant is not the caller's, or has no account.
+    pub(crate) fn must_have_account(
+        &self,
+        tenant: &str,
+        accounts: &Accounts,
+    ) -> Result<(), Problem> {
+        let is_own = self.caller.tenants().holds(tenant);
+        if is_own && accounts.account(tenant).is_some() {
+            return Ok(());
+        }
+        Err(self.unknown(tenant, accounts))
+    }
+
     /// The answer for a tenant that does not exist for the caller.
     pub(crate) fn unknown(&self, tenant: &str, accounts: &Accounts) -> Problem {
         let near = match self.caller.tenants() {
@@ -54,6 +68,17 @@ impl<'a> Tenants<'a> {
         };
         Problem::unknown("tenant", near)
     }
+}
+
+/// # Errors
+/// 404 for what is no plan.
+pub(crate) fn must_know_plan(catalog: &Catalog, name: &str) -> Result<(), Problem> {
+    let plans = &catalog.plans;
+    if plans.plan(name).is_some() {
+        return Ok(());
+    }
+    let known = plans.plans.iter().map(|plan| plan.name.as_str());
+    Err(Problem::unknown("plan", nearest(name, known)))
 }
 
 /// # Errors

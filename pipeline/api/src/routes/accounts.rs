@@ -5,36 +5,27 @@ mod wire;
 use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide, expected, tag};
-use crate::known::Tenants;
-use crate::paging::{Cursor, Page, PageParams, PageQuery};
+use crate::known::{Tenants, must_know_meter, must_know_plan};
+use crate::paging::{Cursor, Page, PageQuery, foreign_cursor};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::Shared;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use meterline_core::account::{Role, TenantScope};
+use meterline_control::ControlError;
+use meterline_core::account::{AccountTerms, Role, TenantScope};
 use meterline_core::accounts::Accounts;
 use meterline_core::causes::chain;
 use meterline_core::control::{ChainKey, Decision};
-use serde::Deserialize;
+use meterline_core::position::Offset;
 use std::sync::Arc;
 use std::time::Duration;
-use utoipa::IntoParams;
 use wire::{AccountBody, AccountPast, AccountView, TermsBody};
 
 pub(super) use wire::{GraceBody, ThresholdBody};
 
 /// How long reading a history may take.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How much of a history.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HistoryParams {
-    /// Most versions, newest first, at most 1,000. Default 100.
-    limit: Option<u32>,
-}
 
 /// The accounts that the key may see, by id.
 #[utoipa::path(
@@ -115,7 +106,7 @@ pub(super) async fn show(
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such account for the key, or no such plan or meter", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Somebody else was first: both versions", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -137,7 +128,8 @@ pub(super) async fn put(
     let expected = expected(&headers, body.head)?;
     let note = body.note.clone();
     let change = body.change(&id, &caller.origin)?;
-    let yours = serde_json::to_value(TermsBody::new(&change.terms)).ok();
+    let terms = change.terms.clone();
+    let yours = serde_json::to_value(TermsBody::new(&terms)).ok();
     let change = Change {
         decision: Decision::Account(Box::new(change)),
         expected,
@@ -148,7 +140,8 @@ pub(super) async fn put(
         let view = shared.with_accounts(|accounts| view(accounts, &id));
         view.and_then(|view| serde_json::to_value(view).ok())
     };
-    decide(&shared, &caller, change, current).await?;
+    let decided = decide(&shared, &caller, change, current).await;
+    decided.map_err(|refusal| unknown_or_refused(&shared, &terms, refusal))?;
     let view = own(&shared, &caller, &id)?;
     Ok(with_tag(view))
 }
@@ -156,7 +149,7 @@ pub(super) async fn put(
 /// The versions of an account, newest first: who, when, why and from where.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}/history", tag = "accounts", operation_id = "account_history",
-    params(("id" = String, Path, description = "The account"), HistoryParams),
+    params(("id" = String, Path, description = "The account"), PageQuery),
     responses(
         (status = 200, body = Page<AccountPast>),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -170,22 +163,52 @@ pub(super) async fn history(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Name(id): Name,
-    Params(params): Params<HistoryParams>,
+    Params(params): Params<PageQuery>,
 ) -> Result<Json<Page<AccountPast>>, Problem> {
     caller.must(Role::Read)?;
-    let page = PageParams::new(None, params.limit)?;
+    let page = params.page()?;
+    let before: Option<Offset> = page.after()?;
     own(&shared, &caller, &id)?;
     let log = shared.log()?.control().clone();
     let chain_key = ChainKey::Account(id);
-    let limit = page.limit;
-    let read =
-        move |log: &meterline_control::ControlLog| log.history(&chain_key, limit, HISTORY_TIMEOUT);
-    let past = log.off_thread(read).await.map_err(|error| {
-        tracing::warn!(error = chain(&error), "failed to read a history");
-        Problem::new(Kind::Unavailable).retry_after(1)
+    let most = page.limit + 1;
+    let read = move |log: &meterline_control::ControlLog| {
+        log.history_before(&chain_key, before, most, HISTORY_TIMEOUT)
+    };
+    let past = log.off_thread(read).await.map_err(|error| match error {
+        // Whatever is at that offset: it is no version of this account.
+        ControlError::NoSuchHead { .. } => foreign_cursor(),
+        error => {
+            tracing::warn!(error = chain(&error), "failed to read a history");
+            Problem::new(Kind::Unavailable).retry_after(1)
+        }
     })?;
     let items = past.into_iter().filter_map(AccountPast::new).collect();
-    Ok(Json(Page { items, next: None }))
+    Ok(Json(Page::new(items, page.limit, |item: &AccountPast| {
+        Cursor::of(&item.head)
+    })))
+}
+
+/// A refusal of terms; of a plan or meter that is not there it is the answer to any unknown name,
+/// with all that was refused.
+///
+/// The refusal read the log to its end, so the catalog here is no older than the one it judged by.
+fn unknown_or_refused(shared: &Shared, terms: &AccountTerms, refusal: Problem) -> Problem {
+    if !refusal.is(Kind::Invalid) {
+        return refusal;
+    }
+    let Ok(decision) = shared.catalog() else {
+        return refusal;
+    };
+    let catalog = &decision.compiled.catalog;
+    let mut meters = terms.overrides.keys();
+    let unknown = must_know_plan(catalog, &terms.plan).err();
+    let unknown =
+        unknown.or_else(|| meters.find_map(|meter| must_know_meter(catalog, meter).err()));
+    match unknown {
+        Some(unknown) => unknown.with_errors(refusal.into_errors()),
+        None => refusal,
+    }
 }
 
 fn view(accounts: &Accounts, id: &str) -> Option<AccountView> {

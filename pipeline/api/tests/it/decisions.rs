@@ -67,7 +67,6 @@ fn what_an_account_may_not_say_is_refused_with_its_path() {
     let site = Site::new();
     let api = site.start_ready();
     for (terms, field) in [
-        (json!({"plan": "fre", "start": "2026-01-01"}), "terms.plan"),
         (
             json!({"plan": "free", "start": "2026-02-31"}),
             "terms.start",
@@ -91,6 +90,87 @@ fn what_an_account_may_not_say_is_refused_with_its_path() {
         let fields = problem["errors"].as_array().expect("errors");
         let named = fields.iter().any(|error| error["field"] == json!(field));
         assert!(named, "{field}: {problem}");
+    }
+}
+
+#[test]
+fn a_plan_or_meter_that_is_not_there_is_404_with_the_nearest() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let check = |plan: &str, overrides: Value, nearest: Value, fields: &[&str]| {
+        let terms = json!({"plan": plan, "start": "2026-01-01", "overrides": overrides});
+        let body = json!({ "terms": terms });
+        let (status, problem) = put(&api, "/v1/accounts/acme", None, &body);
+        assert_eq!(
+            (status, &problem["nearest"]),
+            (404, &nearest),
+            "{plan}: {problem}"
+        );
+        let errors = problem["errors"].as_array().expect("errors");
+        let named: Vec<_> = errors.iter().map(|error| &error["field"]).collect();
+        assert_eq!(named, fields, "{problem}");
+    };
+    check("fre", json!({}), json!("free"), &["terms.plan"]);
+    check("nothing-alike", json!({}), Value::Null, &["terms.plan"]);
+    let unknown = json!({"cals": {"limit": "1"}});
+    check("free", unknown, json!("calls"), &["terms.overrides.cals"]);
+    // All that is wrong is said at once.
+    let wrong = json!({"calls": {"limit": "-1"}});
+    let fields = ["terms.plan", "terms.overrides.calls.limit"];
+    check("fre", wrong, json!("free"), &fields);
+    let (status, _) = api.send(api.request("GET", "/v1/accounts/acme"));
+    assert_eq!(status, 404, "nothing is in force");
+}
+
+#[test]
+fn a_history_comes_in_pages_of_its_own_account() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let mut head = Value::Null;
+    for (id, name, running) in [
+        ("acme", "one", "keep"),
+        ("acme", "two", "restart"),
+        ("acme", "three", "keep"),
+        ("globex", "one", "keep"),
+    ] {
+        let terms = json!({"plan": "free", "start": "2026-01-31", "name": name});
+        let seen = if name == "one" { Value::Null } else { head };
+        let body = json!({"terms": terms, "running": running, "head": seen});
+        let (status, made) = put(&api, &format!("/v1/accounts/{id}"), None, &body);
+        assert_eq!(status, 200, "{made}");
+        head = made["head"].clone();
+    }
+    let page = |id: &str, query: &str| {
+        api.send(api.request("GET", &format!("/v1/accounts/{id}/history?limit=2{query}")))
+    };
+    let versions = |page: &Value| -> Vec<(Value, Value)> {
+        let items = page["items"].as_array().expect("a list").iter();
+        let of = |item: &Value| (item["terms"]["name"].clone(), item["running"].clone());
+        items.map(of).collect()
+    };
+    let (status, first) = page("acme", "");
+    assert_eq!(status, 200, "{first}");
+    let expected = [("three", "keep"), ("two", "restart")];
+    let expected = expected.map(|(name, running)| (json!(name), json!(running)));
+    assert_eq!(versions(&first), expected);
+    let cursor = first["next"].as_str().expect("another page");
+    let (status, last) = page("acme", &format!("&cursor={cursor}"));
+    let expected = [(json!("one"), json!("keep"))];
+    assert_eq!((status, versions(&last)), (200, expected.to_vec()));
+    assert_eq!(last["next"], Value::Null);
+    // Another account's version, any other record and what never was look the same.
+    let (_, other) = page("globex", "");
+    let other = &other["items"][0]["head"];
+    for foreign in [other, &json!(0), &json!(1_000_000)] {
+        let hex: String = foreign
+            .to_string()
+            .bytes()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let (status, problem) = page("acme", &format!("&cursor={hex}"));
+        assert_eq!(status, 400, "{foreign}: {problem}");
+        let detail = &problem["detail"];
+        assert_eq!(detail, "the cursor is not one of this list", "{foreign}");
     }
 }
 

@@ -155,11 +155,14 @@ pub(crate) struct AccountView {
 pub(crate) struct AccountPast {
     /// The version.
     #[schema(value_type = u64)]
-    head: Offset,
+    pub(super) head: Offset,
     /// When it was decided.
     at: String,
     /// When it was to take effect, where that was stated.
     effective: Option<String>,
+    /// What became of the period that ran then.
+    #[schema(value_type = RunningPeriodWord)]
+    running: RunningPeriod,
     /// Who decided.
     actor: String,
     /// Why.
@@ -195,6 +198,7 @@ impl AccountPast {
             head: past.offset,
             at: time(past.append_time.as_event_time()),
             effective: change.effective.map(|at| time(at.as_event_time())),
+            running: change.running,
             actor: past.record.actor,
             note: past.record.note,
             origin: change.origin,
