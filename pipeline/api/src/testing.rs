@@ -10,11 +10,12 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use meterline_clickhouse::ClickHouse;
 use meterline_core::account::{
-    AccountChange, AccountStatus, AccountTerms, ApiKey, Role, RunningPeriod, TenantScope,
+    AccountChange, AccountStatus, AccountTerms, ApiKey, Role, Route, RunningPeriod, Target,
+    TenantScope,
 };
 use meterline_core::accounts::Accounts;
 use meterline_core::alert::Judged;
-use meterline_core::catalog::plans::{Cap, Grace, PeriodZone, Plan, Reset, Terms};
+use meterline_core::catalog::plans::{Cap, Grace, PeriodZone, Plan, Reset, Severity, Terms};
 use meterline_core::catalog::{Aggregation, Catalog, CompiledCatalog, Meter, Plans};
 use meterline_core::control::{Adoption, CatalogContent, ControlRecord, Decision, View};
 use meterline_core::period::{PeriodRule, Zone};
@@ -128,8 +129,9 @@ pub(crate) fn event_json(id: &str, kind: &str, tenant: &str) -> String {
 
 /// An API over a view in memory, at the moment of the wall clock. Nothing answers behind it.
 ///
-/// Keys: `admin0000000` may do everything, `reader000000` may read acme, `checker00000` may check
-/// acme and beta, `ingester0000` may publish for acme. Accounts: acme on `free`, beta on `team`,
+/// Keys: `admin0000000` may do everything, `owner0000000` everything for acme, `reader000000` may
+/// read acme, `checker00000` may check acme and beta, `ingester0000` may publish for acme. Route
+/// `stream` tells a topic of acme's alerts. Accounts: acme on `free`, beta on `team`,
 /// gone (closed) and other on `free`. Catalog in force, one partition, progress of now.
 pub(crate) struct Fixture {
     pub(crate) shared: Arc<Shared>,
@@ -312,6 +314,7 @@ fn accounts() -> Accounts {
     let active = AccountStatus::Active;
     let decisions = [
         key("admin0000000", &[Role::Admin], &[]),
+        key("owner0000000", &[Role::Admin], &["acme"]),
         key("reader000000", &[Role::Read], &["acme"]),
         key("checker00000", &[Role::Check], &["acme", "beta"]),
         key("ingester0000", &[Role::Ingest], &["acme"]),
@@ -319,6 +322,16 @@ fn accounts() -> Accounts {
         account("beta", "team", active),
         account("gone", "free", AccountStatus::Closed),
         account("other", "free", active),
+        Decision::Route(Box::new(Route {
+            id: "stream".to_owned(),
+            account: Some("acme".to_owned()),
+            meters: Vec::new(),
+            severity: Severity::Info,
+            target: Target::Kafka {
+                topic: "acme.alerts".to_owned(),
+            },
+            enabled: true,
+        })),
     ];
     let mut accounts = Accounts::default();
     for (offset, decision) in (0..).zip(decisions) {

@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+/// The tenants of a key that speaks for all of them: this alone.
+const ALL_TENANTS: &str = "*";
 /// Longest time that a rotated token goes on: a month.
 const KEEP_OLD_SECONDS_MAX: u32 = 31 * 86_400;
 
@@ -36,8 +38,10 @@ pub(super) struct KeyBody {
     /// `ingest`, `read`, `check`, `admin`; at least one.
     #[schema(value_type = Vec<RoleWord>)]
     roles: Vec<Role>,
-    /// Tenants that it speaks for; null or left out: all.
+    /// Tenants that it speaks for; `["*"]`: all. Must be said, so that no key speaks for all by
+    /// oversight.
     #[serde(default)]
+    #[schema(value_type = Vec<String>, required = true, min_items = 1)]
     tenants: Option<Vec<String>>,
     /// Requests a second, per instance; default as the service is set.
     #[serde(default)]
@@ -85,8 +89,8 @@ pub(super) struct KeyView {
     /// What it may do.
     #[schema(value_type = Vec<RoleWord>)]
     roles: Vec<Role>,
-    /// Tenants that it speaks for; null: all.
-    tenants: Option<Vec<String>>,
+    /// Tenants that it speaks for; `["*"]`: all.
+    tenants: Vec<String>,
     /// Requests a second, per instance; null: as the service is set.
     rate: Option<u32>,
     /// Whether it was revoked.
@@ -291,6 +295,29 @@ fn invalid(field: &str, detail: String) -> Problem {
     Problem::invalid(vec![FieldProblem { field, detail }])
 }
 
+/// For whom a new key speaks.
+///
+/// # Errors
+/// 422 where it is not said, for none, and for all beside some.
+fn scope(tenants: Option<Vec<String>>) -> Result<TenantScope, Problem> {
+    let refused = |detail: &str| Err(invalid("tenants", detail.to_owned()));
+    let Some(mut tenants) = tenants.filter(|tenants| !tenants.is_empty()) else {
+        return refused("is missing: name the tenants, or `*` alone for all of them");
+    };
+    if tenants.iter().any(|tenant| tenant == ALL_TENANTS) {
+        return match tenants.len() {
+            1 => Ok(TenantScope::All),
+            _ => refused("has `*`, which is all tenants, beside others"),
+        };
+    }
+    if tenants.iter().any(String::is_empty) {
+        return refused("has one without a name");
+    }
+    tenants.sort_unstable();
+    tenants.dedup();
+    Ok(TenantScope::These(tenants))
+}
+
 impl KeyBody {
     fn key(self, new: &NewToken) -> Result<ApiKey, Problem> {
         if self.roles.is_empty() {
@@ -312,11 +339,7 @@ impl KeyBody {
             hash: new.hash.clone(),
             previous: None,
             roles,
-            tenants: self.tenants.map_or(TenantScope::All, |mut tenants| {
-                tenants.sort_unstable();
-                tenants.dedup();
-                TenantScope::These(tenants)
-            }),
+            tenants: scope(self.tenants)?,
             rate: self.rate,
             revoked: false,
             expires: expires.transpose()?,
@@ -332,8 +355,8 @@ impl KeyView {
             name: key.name.clone(),
             roles: key.roles.clone(),
             tenants: match &key.tenants {
-                TenantScope::All => None,
-                TenantScope::These(tenants) => Some(tenants.clone()),
+                TenantScope::All => vec![ALL_TENANTS.to_owned()],
+                TenantScope::These(tenants) => tenants.clone(),
             },
             rate: key.rate,
             revoked: key.revoked,

@@ -1,7 +1,8 @@
 //! `/v1/routes`: who is told of which alerts, and how.
 //!
 //! A route of one account is its own key's business; one of all accounts is for keys of all
-//! tenants. A route is never deleted, since its history says who was told: it is disabled.
+//! tenants, and so is one to a Kafka topic, since the topic may be anybody's. A route is never
+//! deleted, since its history says who was told: it is disabled.
 
 mod target;
 
@@ -9,8 +10,9 @@ use crate::body::{Json, Name, Params};
 use crate::caller::Caller;
 use crate::decide::{Change, decide, expected, tag};
 use crate::document::SeverityWord;
+use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageQuery};
-use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
+use crate::problem::{FieldProblem, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::time;
 use axum::extract::State;
@@ -140,7 +142,9 @@ pub(super) async fn show(
 
 /// Puts a new version of a route in force, and enables it.
 ///
-/// All of it is replaced but the secret's generation. The answer of a webhook shows its secret.
+/// All of it is replaced but the secret's generation and the kind of its target, which is fixed
+/// once the route is made: another kind is refused, make another route. A route to a Kafka topic is
+/// for keys of all tenants. The answer of a webhook shows its secret.
 #[utoipa::path(
     put, path = "/v1/routes/{id}", tag = "routes", operation_id = "put_route",
     params(
@@ -172,11 +176,11 @@ pub(super) async fn put(
     if known.as_ref().is_some_and(|known| !sees(&caller, known)) {
         return Err(Problem::unknown("route", None));
     }
+    body.must_tell_of_known(&shared, &caller)?;
     let note = body.note.clone();
     let route = body.route(&id, known.as_deref(), now());
-    if !sees(&caller, &route) {
-        return Err(Problem::new(Kind::Forbidden));
-    }
+    known.map_or(Ok(()), |known| may_decide(&caller, &known))?;
+    may_decide(&caller, &route)?;
     if let Some(settings) = &shared.notifications {
         meterline_notify::check_target(&route.target, settings).map_err(|detail| {
             let field = "target".to_owned();
@@ -214,6 +218,7 @@ pub(super) async fn disable(
 ) -> Result<Response, Problem> {
     caller.must(Role::Admin)?;
     let (mut route, head) = own(&shared, &caller, &id)?;
+    may_decide(&caller, &route)?;
     let expected = expected(&headers, head)?;
     route.enabled = false;
     let head = change(&shared, &caller, &route, expected, "").await?;
@@ -226,6 +231,15 @@ fn sees(caller: &Caller, route: &Route) -> bool {
         Some(account) => caller.tenants().holds(account),
         None => caller.must_speak_for_all().is_ok(),
     }
+}
+
+/// # Errors
+/// 403 for a key of some tenants and a route of all accounts, or to a topic that may be anybody's.
+fn may_decide(caller: &Caller, route: &Route) -> Result<(), Problem> {
+    if route.account.is_none() || matches!(route.target, Target::Kafka { .. }) {
+        caller.must_speak_for_all()?;
+    }
+    Ok(())
 }
 
 /// The route and its head, where it is the caller's.
@@ -282,6 +296,27 @@ fn answer(view: RouteView) -> Response {
 }
 
 impl RouteBody {
+    /// # Errors
+    /// 404 with the field's path for an account or a meter that is not there: of it nobody would
+    /// ever be told.
+    fn must_tell_of_known(&self, shared: &Shared, caller: &Caller) -> Result<(), Problem> {
+        if let Some(account) = &self.account {
+            let known = shared.with_accounts(|accounts| {
+                Tenants::new(shared, caller).must_have_account(account, accounts)
+            });
+            known.map_err(|problem| problem.at("account"))?;
+        }
+        if self.meters.is_empty() {
+            return Ok(());
+        }
+        let decision = shared.catalog()?;
+        for (at, meter) in self.meters.iter().enumerate() {
+            let known = must_know_meter(&decision.compiled.catalog, meter);
+            known.map_err(|problem| problem.at(&format!("meters[{at}]")))?;
+        }
+        Ok(())
+    }
+
     fn route(self, id: &str, known: Option<&Route>, now: LogTime) -> Route {
         let mut meters = self.meters;
         meters.sort_unstable();

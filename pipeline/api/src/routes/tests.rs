@@ -1,6 +1,7 @@
 //! The router over a view in memory: who gets what answer.
 
 mod checks;
+mod decisions;
 mod document;
 
 use crate::testing::{Fixture, SECRET, event_json, request};
@@ -160,6 +161,7 @@ async fn lists_hold_what_the_key_may_see() {
                 "admin0000000",
                 "checker00000",
                 "ingester0000",
+                "owner0000000",
                 "reader000000",
             ],
         ),
