@@ -68,12 +68,20 @@ pub struct Settings {
     /// Requests a second of a key that has no rate of its own, per instance. Default 1,000.
     pub rate: u32,
     /// Above this age of what is known, an answer of a check is stale. Default 60 s.
+    ///
+    /// Of a partition without events nothing is heard but a tick, every `rollup.tick_interval`:
+    /// below that its tenants' answers are stale though nothing is wrong.
     pub max_view_age: Duration,
-    /// What a stale check answers. Default as the last known use says.
+    /// What a stale check answers. Default as the last known use says. `Closed` needs a
+    /// [`Settings::max_view_age`] above 30 s, the shortest tick interval, or it would refuse
+    /// whoever is on an idle partition.
     pub when_stale: WhenStale,
     /// How long a stopping process lets running requests end. Default 20 s.
     pub stop_timeout: Duration,
 }
+
+/// The shortest `rollup.tick_interval`: an idle partition is heard of no more often.
+const TICK_INTERVAL_MIN: Duration = Duration::from_secs(30);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -94,6 +102,10 @@ impl Default for Settings {
         }
     }
 }
+
+/// The rule for [`Settings::max_view_age`] where [`Settings::when_stale`] is closed.
+const ABOVE_TICKS: &str = "above 30s where when_stale is closed: an idle partition is heard of \
+                           no more often, and its tenants would be refused";
 
 impl Settings {
     /// Checks bounds that one setting has on its own.
@@ -128,9 +140,12 @@ impl Settings {
         within("requests", requests, "from 1 to 100,000")?;
         let rate = (1..=1_000_000).contains(&self.rate);
         within("rate", rate, "from 1 to 1,000,000 a second")?;
-        // Progress comes with every flush, or with a tick every 30 s where nothing is used.
+        // Progress comes with every flush, or with a tick where nothing is used.
         let age = span(&self.max_view_age, 1_000, 86_400);
         within("max_view_age", age, "from 1s to 1 day")?;
+        let outlasts_ticks =
+            self.when_stale == WhenStale::Open || self.max_view_age > TICK_INTERVAL_MIN;
+        within("max_view_age", outlasts_ticks, ABOVE_TICKS)?;
         let stop = span(&self.stop_timeout, 1_000, 600);
         within("stop_timeout", stop, "from 1s to 10m")
     }
@@ -178,6 +193,19 @@ mod tests {
         check(|s| s.header_timeout = week, Some("header_timeout"));
         check(|s| s.max_view_age = week, Some("max_view_age"));
         check(|s| s.stop_timeout = zero, Some("stop_timeout"));
+    }
+
+    #[test]
+    fn failing_closed_needs_an_age_above_the_ticks_of_idle_partitions() {
+        let of = |seconds, when_stale| {
+            move |s: &mut Settings| {
+                s.max_view_age = Duration::from_secs(seconds);
+                s.when_stale = when_stale;
+            }
+        };
+        check(of(30, WhenStale::Closed), Some("max_view_age"));
+        check(of(31, WhenStale::Closed), None);
+        check(of(1, WhenStale::Open), None);
     }
 
     #[test]
