@@ -65,6 +65,18 @@ pub(crate) struct Behind {
     pub(crate) catalog: bool,
 }
 
+impl Behind {
+    /// At the start: nothing is read, and the control log ends there.
+    pub(crate) const fn of_all(control: Offset) -> Self {
+        Self {
+            totals: true,
+            alerts: true,
+            control,
+            catalog: true,
+        }
+    }
+}
+
 /// Names of the topics that are read here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct TopicNames {

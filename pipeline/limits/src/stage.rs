@@ -248,6 +248,7 @@ impl Limits {
         runtime: &tokio::runtime::Handle,
         stop: &Arc<AtomicBool>,
     ) -> Result<(), LimitsError> {
+        self.expect(&prepared);
         let Prepared {
             topics,
             engine,
@@ -255,12 +256,6 @@ impl Limits {
             ends,
             early,
         } = prepared;
-        for partition in 0..topics.usage.partition_count() {
-            self.health.expects(partition);
-        }
-        for (partition, (to, log_time)) in &from.reached {
-            self.health.judges(*partition, *to, *log_time);
-        }
         let (inputs_in, inputs) = crossbeam_channel::bounded(INPUTS_MAX);
         let (failed_in, failed) = crossbeam_channel::bounded(2 * IN_FLIGHT_MAX);
         let beside = Beside {
@@ -275,15 +270,9 @@ impl Limits {
         let readers = beside.readers(inputs_in, self.feed, &from)?;
         let lanes = beside.lanes(clickhouse, &self.notifier, runtime)?;
         beside.watch(admin)?;
-        let control = ends.control.end;
         let mut judge = Judge {
             engine,
-            topics: TopicNames {
-                totals: topics.totals.name.clone(),
-                alerts: topics.alerts.name.clone(),
-                control: topics.control.name.clone(),
-                usage_id: topics.usage.topic_id,
-            },
+            topics: topics.names(),
             inputs,
             failed,
             writer: Writer {
@@ -299,12 +288,7 @@ impl Limits {
             log: self.log,
             directory: self.directory,
             notifier: self.notifier,
-            behind: Behind {
-                totals: true,
-                alerts: true,
-                control,
-                catalog: true,
-            },
+            behind: Behind::of_all(ends.control.end),
             in_flight: InFlight::default(),
             is_told: false,
             changed: std::collections::HashMap::new(),
@@ -320,6 +304,27 @@ impl Limits {
         self.producer.flush(self.settings.stop_timeout);
         lanes.finish(runtime, self.settings.stop_timeout);
         result
+    }
+
+    /// Tells health which partitions there are, and how far the tables judge them.
+    fn expect(&self, prepared: &Prepared) {
+        for partition in 0..prepared.topics.usage.partition_count() {
+            self.health.expects(partition);
+        }
+        for (partition, (to, log_time)) in &prepared.from.reached {
+            self.health.judges(*partition, *to, *log_time);
+        }
+    }
+}
+
+impl Topics {
+    fn names(&self) -> TopicNames {
+        TopicNames {
+            totals: self.totals.name.clone(),
+            alerts: self.alerts.name.clone(),
+            control: self.control.name.clone(),
+            usage_id: self.usage.topic_id,
+        }
     }
 }
 
