@@ -25,7 +25,8 @@ pub(crate) struct RawApi {
     pub body_bytes: String,
     /// Most events of one ingest call. Default 10,000.
     pub batch_events: u64,
-    /// Longest time from a request's headers to its answer. Default `30s`.
+    /// Longest time from a request's headers to its answer; of that of an ingest call, Kafka has
+    /// half to acknowledge its events. Default `30s`.
     pub request_timeout: String,
     /// Longest time for the headers of a request, idle time on a kept connection included.
     /// Default `1m 15s`.
@@ -36,10 +37,13 @@ pub(crate) struct RawApi {
     pub requests: u64,
     /// Requests a second of a key that has no rate of its own, per instance. Default 1,000.
     pub rate: u64,
-    /// Above this age of what is known, an answer of a check is stale. Default `1m`.
+    /// Above this age of what is known, an answer of a check is stale. Of a partition without
+    /// events nothing is heard but a tick, every `rollup.tick_interval`: keep it above that by some
+    /// seconds. Default `1m`.
     pub max_view_age: String,
     /// What a stale check answers: `open`, as the last known use says, or `closed`, refused where
-    /// the meter has a cap. Default `open`.
+    /// the meter has a cap; then `api.max_view_age` must be above `rollup.tick_interval`, or all
+    /// tenants of an idle partition would be refused. Default `open`.
     pub when_stale: String,
     /// How long a stopping process lets running requests end. Default `20s`.
     pub stop_timeout: String,
@@ -101,6 +105,18 @@ pub(super) fn resolve(raw: &RawApi, checker: &mut Checker<'_>) -> Settings {
     let checked = settings.check().map_err(|error| (error.key, error.rule));
     checker.bounds("api", before, checked);
     settings
+}
+
+/// Refuses to fail closed at an age that an idle partition's view has between two ticks. Without
+/// other problems alone: a tick that could not be read says nothing.
+pub(super) fn check_against_ticks(api: &Settings, tick: Duration, checker: &mut Checker<'_>) {
+    let refuses_idle = api.when_stale == WhenStale::Closed && api.max_view_age <= tick;
+    if checker.count() == 0 && refuses_idle {
+        let tick = humantime::format_duration(tick);
+        let reason =
+            format!("must be above rollup.tick_interval ({tick}) where api.when_stale is closed");
+        checker.refuse("api.max_view_age", reason);
+    }
 }
 
 fn tls(raw: &RawApi, checker: &mut Checker<'_>) -> Option<Tls> {

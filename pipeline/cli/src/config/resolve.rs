@@ -86,6 +86,8 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         instance: raw.worker.instance.clone(),
         telemetry: super::traces::resolve(&raw.telemetry, &mut checker),
     };
+    let tick = settings.rollup.tick_interval;
+    super::api::check_against_ticks(&settings.api, tick, &mut checker);
     if checker.problems.is_empty() {
         Ok(settings)
     } else {

@@ -144,6 +144,14 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
             "meterline.toml: api.when_stale must be open or closed",
         ),
         (
+            "[api]\nwhen_stale = \"closed\"\nmax_view_age = \"30s\"\n",
+            "meterline.toml: api.max_view_age must be above 30s where when_stale is closed: an idle partition is heard of no more often, and its tenants would be refused",
+        ),
+        (
+            "[api]\nwhen_stale = \"closed\"\n[rollup]\ntick_interval = \"1m\"\n",
+            "settings: api.max_view_age must be above rollup.tick_interval (1m) where api.when_stale is closed",
+        ),
+        (
             "[api]\ncors_origins = \"https://a.example, *\"\n",
             "meterline.toml: api.cors_origins must be origins such as https://host",
         ),
