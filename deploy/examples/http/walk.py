@@ -14,7 +14,7 @@ import uuid
 from datetime import datetime, timezone
 
 from meterline_http import AuthenticatedClient
-from meterline_http.api.accounts import get_account, get_plans, put_account
+from meterline_http.api.accounts import account_history, get_account, get_plans, put_account
 from meterline_http.api.alerts import list_alerts
 from meterline_http.api.events import publish_events
 from meterline_http.api.keys import create_key, list_keys, revoke_key, rotate_key
@@ -113,6 +113,10 @@ class Walk:
         assert response.headers["etag"] == f'"{made.head}"'
         terms = answered(response, 200).terms
         assert terms.overrides["http_requests"].limit == str(LIMIT), terms
+        page = answered(account_history.sync_detailed(self.other, client=self.admin), 200)
+        (version,) = page.items
+        assert (version.head, version.note) == (made.head, "the walk"), version
+        assert version.running.value == "keep", version
         print(f"account: {made.terms.plan}, at most {LIMIT} requests a month")
 
     def check(self, meter, quantity="1", enforce=False):
@@ -153,6 +157,14 @@ class Walk:
         windows = awaited("usage to be counted", ask)
         dimensions = windows[0].dimensions.additional_properties
         assert dimensions == {"method": "GET", "status": "200"}, dimensions
+        # By one dimension, and by none: all others are merged.
+        for group_by, expected in [("status", {"status": "200"}), ("", {})]:
+            response = list_usage.sync_detailed(
+                client=self.admin, tenant=self.tenant, meter="http_requests", level=Level.HOUR,
+                group_by=group_by)
+            found = answered(response, 200).items
+            assert sum(int(window.value) for window in found) == LIMIT, found
+            assert all(window.dimensions.additional_properties == expected for window in found), found
         print(f"usage: {LIMIT} requests, dimensions method=GET status=200")
 
     def told(self):
@@ -163,6 +175,9 @@ class Walk:
         alerts = awaited("both alerts", ask)
         told = sorted((int(alert.threshold), alert.state.value, alert.severity.value) for alert in alerts)
         assert told == [(80, "opened", "warning"), (100, "opened", "critical")], told
+        response = list_alerts.sync_detailed(client=self.admin, tenant=self.tenant, open_=True)
+        opened = answered(response, 200).items
+        assert {alert.notification for alert in opened} == {alert.notification for alert in alerts}
         print("alerts: 80 % opened (warning), 100 % opened (critical)")
 
     def standing(self):
@@ -218,14 +233,23 @@ class Walk:
         refused(self.check("http_requests", "-1"), 422, "invalid")
         page = list_usage.sync_detailed(client=self.admin, tenant=self.tenant, limit=0)
         refused(page, 400, "bad-request")
-        for terms, field in [({"plan": "visitors"}, "plan"),
-                             ({"overrides": {"http_requests": {"limit": "-1"}}},
-                              "overrides.http_requests.limit")]:
+        usage = list_usage.sync_detailed(
+            client=self.admin, tenant=self.tenant, meter="http_requests", group_by="statu")
+        assert refused(usage, 404, "not-found").nearest == "status"
+        # A key for all tenants is asked for by name: `*`.
+        body = KeyBody(name="for nobody", roles=[Role.READ], tenants=[])
+        refused(create_key.sync_detailed(client=self.admin, body=body), 422, "invalid")
+        for terms, status, kind, field in [
+                ({"plan": "visitors"}, 404, "not-found", "plan"),
+                ({"overrides": {"http_requests": {"limit": "-1"}}}, 422, "invalid",
+                 "overrides.http_requests.limit")]:
             terms = {"plan": "visitor", "start": "2026-01-31", **terms}
             body = AccountBody.from_dict({"terms": terms})
             wrong = put_account.sync_detailed(f"{self.other}-2", client=self.admin, body=body)
-            fields = [error.field for error in refused(wrong, 422, "invalid").errors]
+            problem = refused(wrong, status, kind)
+            fields = [error.field for error in problem.errors]
             assert fields == [f"terms.{field}"], fields
+            assert kind == "invalid" or problem.nearest == "visitor", problem
         print("problems: unknown names have the nearest, fields their path")
 
 
