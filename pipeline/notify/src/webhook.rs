@@ -165,6 +165,7 @@ async fn drain(mut response: Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     #[test]
     fn a_rotation_signs_with_both_generations_until_it_ends() {
@@ -182,6 +183,28 @@ mod tests {
         check(2, Some(6), 5, &[2, 1]);
         check(2, Some(6), 6, &[2]);
         check(1, Some(6), 5, &[1]);
+    }
+
+    /// What listens speaks no TLS: that is no receiver that is down.
+    #[tokio::test]
+    async fn a_failure_of_tls_says_so() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}/", listener.local_addr().expect("it listens"));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.write_all(b"HTTP/1.1 400 so\r\n\r\n");
+            }
+        });
+        let mut settings = Settings::default();
+        settings.webhook.allow_private_addresses = true;
+        let webhooks = Webhooks::new(&settings).expect("a client");
+        let sent = webhooks.client.post(&url).send().await;
+        let error = sent.expect_err("there is no receiver");
+        let reason = webhooks.reason(&error);
+        assert!(
+            reason.starts_with("no connection by TLS: "),
+            "{reason}: {error:?}"
+        );
     }
 
     #[test]
