@@ -144,7 +144,8 @@ impl Api {
         let log = ControlLog::connect_with_accounts(kafka, options)?;
         Ok(Shared::new(Parts {
             source: Source::Log(log),
-            producer: Producer::connect(kafka)?,
+            // Before the request's own end, so that callers hear what became of their events.
+            producer: Producer::connect_within(kafka, self.settings.request_timeout / 2)?,
             clickhouse: ClickHouse::connect(self.connections.clickhouse)?,
             topics: kafka.topics(),
             notifications: self.connections.notifications,

@@ -56,7 +56,8 @@ pub struct Settings {
     pub body_bytes: usize,
     /// Most events of one ingest call. Default 10,000.
     pub batch_events: usize,
-    /// Longest time from a request's headers to its answer. Default 30 s.
+    /// Longest time from a request's headers to its answer; of that of an ingest call, Kafka has
+    /// half to acknowledge its events. Default 30 s.
     pub request_timeout: Duration,
     /// Longest time for the headers of a request, idle time on a kept connection included.
     /// Default 75 s: above what proxies keep an idle connection for, so that they close first.
