@@ -8,20 +8,24 @@ use crate::rate::Rates;
 use crate::settings::Settings;
 use crate::view::Standings;
 use meterline_clickhouse::ClickHouse;
-use meterline_control::AccountLog;
+use meterline_control::{AccountLog, ControlError, ControlLog};
 use meterline_core::accounts::Accounts;
+use meterline_core::causes::chain;
 use meterline_core::control::{CatalogDecision, View};
 use meterline_core::time::LogTime;
 use meterline_kafka::{Producer, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 
 /// Ingest calls that hold their bodies at once: with the default bound, half a gigabyte.
 const INGESTS_MAX: usize = 64;
 /// Looks through all tenants at once: each keeps a core busy for up to a second.
 const SCANS_MAX: usize = 2;
+
+/// How long reading the control log may take: below the timeout of requests.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The control log, as far as the API needs it.
 pub(crate) enum Source {
@@ -124,6 +128,22 @@ impl Shared {
         }
     }
 
+    /// Reads the control log to its end: what any instance had decided is known then.
+    ///
+    /// # Errors
+    /// 503 where it does not answer in time.
+    pub(crate) async fn read_on(&self) -> Result<(), Problem> {
+        match &self.source {
+            Source::Log(log) => {
+                let read = |log: &ControlLog| log.read_to_end(READ_TIMEOUT).map(|_| ());
+                let read = log.control().off_thread(read).await;
+                read.map_err(|error| unread(&error))
+            }
+            #[cfg(test)]
+            Source::Fixed { .. } => Ok(()),
+        }
+    }
+
     /// The newest catalog.
     ///
     /// # Errors
@@ -154,6 +174,15 @@ impl Shared {
         let detail = "what tenants have used is still being read";
         Err(Problem::of(Kind::Unavailable, detail).retry_after(1))
     }
+}
+
+/// What a control log that does not answer in time is answered with.
+pub(crate) fn unread(error: &ControlError) -> Problem {
+    tracing::warn!(
+        error = chain(error),
+        "failed to read the control log in time"
+    );
+    Problem::new(Kind::Unavailable).retry_after(1)
 }
 
 /// The moment, on this process's clock.

@@ -8,24 +8,19 @@ use crate::decide::{Change, decide, expected, tag};
 use crate::known::{Tenants, must_know_meter, must_know_plan};
 use crate::paging::{Cursor, Page, PageQuery, foreign_cursor};
 use crate::problem::{Kind, Problem, ProblemBody};
-use crate::state::Shared;
+use crate::state::{READ_TIMEOUT, Shared, unread};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use meterline_control::ControlError;
 use meterline_core::account::{AccountTerms, Role, TenantScope};
 use meterline_core::accounts::Accounts;
-use meterline_core::causes::chain;
 use meterline_core::control::{ChainKey, Decision};
 use meterline_core::position::Offset;
 use std::sync::Arc;
-use std::time::Duration;
 use wire::{AccountBody, AccountPast, AccountView, TermsBody};
 
 pub(super) use wire::{GraceBody, ThresholdBody};
-
-/// How long reading a history may take.
-const HISTORY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The accounts that the key may see, by id.
 #[utoipa::path(
@@ -173,15 +168,12 @@ pub(super) async fn history(
     let chain_key = ChainKey::Account(id);
     let most = page.limit + 1;
     let read = move |log: &meterline_control::ControlLog| {
-        log.history_before(&chain_key, before, most, HISTORY_TIMEOUT)
+        log.history_before(&chain_key, before, most, READ_TIMEOUT)
     };
     let past = log.off_thread(read).await.map_err(|error| match error {
         // Whatever is at that offset: it is no version of this account.
         ControlError::NoSuchHead { .. } => foreign_cursor(),
-        error => {
-            tracing::warn!(error = chain(&error), "failed to read a history");
-            Problem::new(Kind::Unavailable).retry_after(1)
-        }
+        error => unread(&error),
     })?;
     let items = past.into_iter().filter_map(AccountPast::new).collect();
     Ok(Json(Page::new(items, page.limit, |item: &AccountPast| {

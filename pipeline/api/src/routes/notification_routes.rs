@@ -172,6 +172,8 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     caller.must(Role::Admin)?;
     let expected = expected(&headers, body.head)?;
+    // Another instance may just have made the account that this is about.
+    shared.read_on().await?;
     let known = shared.with_accounts(|accounts| accounts.route(&id).map(Arc::clone));
     if known.as_ref().is_some_and(|known| !sees(&caller, known)) {
         return Err(Problem::unknown("route", None));

@@ -224,9 +224,29 @@ fn routes_are_put_and_disabled() {
     assert_eq!((status, &made["enabled"]), (200, &json!(true)), "{made}");
     let (status, _) = put(&api, "/v1/routes/ops", None, &body);
     assert_eq!(status, 409);
+    let tag = format!("\"{}\"", made["head"]);
+    let other_kind = json!({"severity": "warning", "target": {"email": {}}});
+    let (status, problem) = put(&api, "/v1/routes/ops", Some(&tag), &other_kind);
+    let field = &problem["errors"][0]["field"];
+    assert_eq!((status, field), (422, &json!("target")), "{problem}");
     let (status, gone) = api.send(api.request("DELETE", "/v1/routes/ops"));
     assert_eq!((status, &gone["enabled"]), (200, &json!(false)), "{gone}");
     let (status, list) = api.send(api.request("GET", "/v1/routes"));
     assert_eq!(status, 200);
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+#[test]
+fn a_route_may_name_an_account_that_another_instance_has_just_made() {
+    let site = Site::new();
+    let (one, other) = (site.start_ready(), site.start_ready());
+    let terms = json!({"terms": {"plan": "free", "start": "2026-01-31"}});
+    for n in 0..10 {
+        let id = format!("tenant-{n}");
+        let (status, made) = put(&one, &format!("/v1/accounts/{id}"), None, &terms);
+        assert_eq!(status, 200, "{made}");
+        let body = json!({"account": id, "severity": "warning", "target": {"email": {}}});
+        let (status, made) = put(&other, &format!("/v1/routes/{id}"), None, &body);
+        assert_eq!((status, &made["account"]), (200, &json!(id)), "{made}");
+    }
 }
