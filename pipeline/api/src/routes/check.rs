@@ -109,9 +109,9 @@ pub(super) struct CheckedMeter {
     remaining: Option<String>,
     /// Use as a share of the same, in percent with one decimal.
     percentage: Option<String>,
-    /// What may still be used of the meter that was asked for, in its own base unit, before any
-    /// hard cap refuses, its own or that of a derived quantity; of a peak, how high it may be. Null
-    /// where no hard cap concerns it.
+    /// What may still be used of the meter that was asked for, in its own base unit, before any cap
+    /// refuses, its own or that of a derived quantity: a hard one at its limit, a soft one where its
+    /// grace ends. Of a peak, how high it may be. Null where no cap would refuse.
     room: Option<String>,
     /// What happens beyond the limit.
     #[schema(value_type = CapWord)]
