@@ -4,6 +4,7 @@
 //! after any failure. Each names the version that it is made of: one that another admin changed
 //! meanwhile is a conflict, listed and left alone.
 
+use super::compare::changes;
 use super::patch::Patch;
 use super::read::{ID_FIELDS, read_object, read_row};
 use super::set::newest;
@@ -14,6 +15,8 @@ use crate::failure::Failure;
 use crate::output::{Place, Table, grouped, note};
 use anyhow::{Context as _, anyhow};
 use meterline_control::{AccountLog, Changed, ControlError, Expected};
+use meterline_core::account::{AccountChange, AccountTerms};
+use meterline_core::accounts::Version;
 use meterline_core::catalog::Catalog;
 use meterline_core::control::Decision;
 use meterline_core::limits::terms::check_account;
@@ -107,7 +110,8 @@ fn take(
     session: &Session<'_>,
 ) -> Result<Vec<Outcome>, Failure> {
     let today = today();
-    let mut changes = Vec::new();
+    let mut decisions = Vec::new();
+    let mut wanted = Vec::new();
     let mut outcomes = Vec::with_capacity(batch.len());
     for line in batch {
         let (known, head) = newest(log, &line.id);
@@ -126,17 +130,19 @@ fn take(
             }
             Ok(terms) => {
                 let change = change(&line.id, terms, &args.change);
+                wanted.push(change.clone());
                 let decision = Decision::Account(Box::new(change));
-                changes.push((decision, Expected::Head(head)));
+                decisions.push((decision, Expected::Head(head)));
                 outcomes.push(None);
             }
         }
     }
     let author = &args.change.author;
     let author = session.author(author.actor.as_deref(), &author.note);
-    let changed = log.change_all(changes, &author, args.timeout.0);
+    let changed = log.change_all(decisions, &author, args.timeout.0);
     let changed = changed.context("the batch may be in force in part: import the file again")?;
-    let mut changed = changed.into_iter().map(outcome);
+    let changed = changed.into_iter().zip(&wanted);
+    let mut changed = changed.map(|(changed, wanted)| outcome(changed, wanted, log, catalog));
     let outcomes = outcomes.into_iter().map(|outcome| match outcome {
         Some(outcome) => Ok(outcome),
         None => changed.next().expect("an answer for each change"),
@@ -144,17 +150,34 @@ fn take(
     outcomes.collect()
 }
 
-fn outcome(changed: Result<Changed, ControlError>) -> Result<Outcome, Failure> {
+fn outcome(
+    changed: Result<Changed, ControlError>,
+    wanted: &AccountChange,
+    log: &AccountLog,
+    catalog: &Catalog,
+) -> Result<Outcome, Failure> {
     match changed {
         Ok(Changed::InForce(offset)) => Ok(Outcome::Written(offset)),
         Ok(Changed::Unchanged(offset)) => Ok(Outcome::Unchanged(offset)),
-        Err(ControlError::Raced { offset, actor, .. }) => Ok(Outcome::Conflict(format!(
-            "{actor} was first, by control offset {offset}"
-        ))),
+        Err(ControlError::Raced { .. }) => {
+            let accounts = log.accounts();
+            let account = accounts.account(&wanted.account);
+            let first = account.expect("whoever was first wrote a version of it");
+            let both = both(first.newest(), &wanted.terms, catalog);
+            Ok(Outcome::Conflict(both))
+        }
         Err(ControlError::RefusedAccount { problems, .. }) => Ok(Outcome::Refused(join(&problems))),
         Err(ControlError::Unfit(refused)) => Ok(Outcome::Refused(refused.to_string())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Who was first, with both versions on one line: the one in force, and the one not written.
+fn both(first: &Version, wanted: &AccountTerms, catalog: &Catalog) -> String {
+    let side = |terms| changes(None, terms, catalog).join(", ");
+    let (actor, offset) = (&first.actor, first.offset);
+    let (in_force, yours) = (side(&first.terms), side(wanted));
+    format!("{actor} was first; in force (control offset {offset}): {in_force}; yours: {yours}")
 }
 
 fn join(problems: &[meterline_core::catalog::Problem]) -> String {
