@@ -163,10 +163,8 @@ fn commands_show_what_the_tables_hold() {
 }
 
 fn json_of(site: &Site, arguments: &[&str]) -> Vec<Value> {
-    let ended = site
-        .meterline(&[arguments, &["--output", "json"]].concat())
-        .ok();
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"))
+    let rows = site.json(arguments);
+    rows.as_array().expect("rows").clone()
 }
 
 /// What `simulate` says that it sent is what the stage counts, record by record.

@@ -101,16 +101,7 @@ impl Run {
         let url = receiver.url();
         site.meterline(&["route", "set", "all", "--webhook", url])
             .ok();
-        let words = [
-            "key",
-            "create",
-            "--role",
-            "check",
-            "--all-tenants",
-            "--name",
-            "gateway",
-        ];
-        let key = site.meterline(&words).ok().stdout.trim().to_owned();
+        let key = site.key(&["--role", "check", "--all-tenants"]);
         let publisher = site.publisher();
         let apis = [("api-one", free_port()), ("api-two", free_port())].into();
         Self {

@@ -28,6 +28,7 @@ mod kills;
 mod limits;
 mod log_time;
 mod months;
+mod notifications;
 mod object_store;
 mod observability;
 mod openapi;

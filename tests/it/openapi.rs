@@ -3,10 +3,10 @@
 
 use crate::limits::limits;
 use crate::support::cache::cached;
+use crate::support::certificates::certificates;
 use crate::support::guard::repository;
 use crate::support::process::Ended;
 use crate::support::site::Site;
-use crate::support::stack::free_port;
 use crate::support::turn::Turn;
 use crate::support::wait::{SOON, until};
 use crate::support::worker::Worker;
@@ -33,7 +33,8 @@ const SAID: [&str; 10] = [
 fn a_client_generated_from_the_document_walks_through_the_examples() {
     let _turn = Turn::light();
     let run = Run::begin();
-    let (_plain, url) = run.api("api", "http", &[]);
+    let (_plain, address) = run.site.api("api", &[]);
+    let url = format!("http://{address}");
     let client = run.generate(&url);
     run.walk(&client, &[("--url", url.as_str())]);
 
@@ -43,7 +44,8 @@ fn a_client_generated_from_the_document_walks_through_the_examples() {
         ("api.tls_certificate_file", quoted[0].as_str()),
         ("api.tls_key_file", &quoted[1]),
     ];
-    let (_secure, url) = run.api("api-tls", "https", &tls);
+    let (_secure, address) = run.site.api("api-tls", &tls);
+    let url = format!("https://{address}");
     run.walk(&client, &[("--url", url.as_str()), ("--ca", ca.as_str())]);
     let health = format!("{url}/health/live");
     for distrusted in [health.replace("https", "http"), health] {
@@ -67,25 +69,13 @@ impl Run {
         let catalog = repository().join("schemas/catalogs/demo.yaml");
         let catalog = catalog.to_str().expect("the repository's path is text");
         site.meterline(&["catalog", "apply", catalog]).ok();
-        let words = ["key", "create", "--role", "admin", "--all-tenants"];
-        let made = site.meterline(&[&words[..], &["--name", "walk"]].concat());
-        let key = made.ok().stdout.trim().to_owned();
+        let key = site.key(&["--role", "admin", "--all-tenants"]);
         let workers = [site.worker("rollup", &[]), limits(&site, "limits")];
         Self {
             site,
             key,
             _workers: workers,
         }
-    }
-
-    /// A ready API, and where it is.
-    fn api(&self, name: &str, scheme: &str, changes: &[(&str, &str)]) -> (Worker, String) {
-        let address = format!("127.0.0.1:{}", free_port());
-        let listen = format!("\"{address}\"");
-        let changes = [changes, &[("api.listen", &listen)]].concat();
-        let mut worker = self.site.worker_of("api", name, &changes);
-        worker.wait_ready(200);
-        (worker, format!("{scheme}://{address}"))
     }
 
     /// Validates the served document and makes a client of it; gives the folder to import from.
@@ -159,23 +149,4 @@ fn python() -> Command {
     command.env("PYTHONPATH", packages());
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
-}
-
-/// An authority, and a certificate and key that it signed for this machine.
-fn certificates(folder: &Path) -> [String; 3] {
-    let openssl = |words: &str| {
-        let mut command = Command::new("openssl");
-        command.args(words.split(' ')).current_dir(folder);
-        Ended::of(&mut command).ok();
-    };
-    let new = "req -newkey rsa:2048 -nodes -keyout";
-    openssl(&format!(
-        "{new} ca.key -x509 -subj /CN=authority -out ca.pem"
-    ));
-    openssl(&format!("{new} api.key -subj /CN=127.0.0.1 -out api.csr"));
-    let names = folder.join("names.cnf");
-    std::fs::write(names, "subjectAltName=IP:127.0.0.1\n").expect("a file can be written");
-    let sign = "x509 -req -in api.csr -CA ca.pem -CAkey ca.key -CAcreateserial";
-    openssl(&format!("{sign} -days 2 -extfile names.cnf -out api.pem"));
-    ["ca.pem", "api.pem", "api.key"].map(|file| folder.join(file).display().to_string())
 }

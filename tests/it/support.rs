@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 pub(crate) mod archive;
 pub(crate) mod avro;
 pub(crate) mod cache;
+pub(crate) mod certificates;
 pub(crate) mod clickhouse;
 pub(crate) mod faults;
 pub(crate) mod guard;

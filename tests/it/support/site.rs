@@ -179,6 +179,19 @@ impl Site {
         Ended::of(self.command(&config).args(arguments))
     }
 
+    /// What a command says as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let ended = self.meterline(&[arguments, &["--output", "json"]].concat());
+        let ended = ended.ok();
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"))
+    }
+
+    /// Makes an API key; gives its token.
+    pub(crate) fn key(&self, words: &[&str]) -> String {
+        let made = self.meterline(&[&["key", "create", "--name", "a test"], words].concat());
+        made.ok().stdout.trim().to_owned()
+    }
+
     /// Starts a command of Meterline, to be ended or waited for by the caller.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let config = self.settings("command.toml", &[]);
@@ -232,6 +245,16 @@ impl Site {
         let log = self.folder.join(format!("{name}.log"));
         let mut command = self.command(&config);
         Worker::start(command.args(["run", "--stages", stages]), &http, &log)
+    }
+
+    /// An API that is ready, and where it listens, as `host:port`.
+    pub(crate) fn api(&self, name: &str, changes: &[(&str, &str)]) -> (Worker, String) {
+        let address = format!("127.0.0.1:{}", free_port());
+        let listen = format!("\"{address}\"");
+        let changes = [changes, &[("api.listen", &listen)]].concat();
+        let mut worker = self.worker_of("api", name, &changes);
+        worker.wait_ready(200);
+        (worker, address)
     }
 
     /// A producer for the usage topic, with its raw table.
