@@ -24,6 +24,7 @@ mod commands;
 mod crossings;
 mod examples;
 mod forms;
+mod gateway;
 mod kills;
 mod limits;
 mod log_time;
