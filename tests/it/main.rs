@@ -45,3 +45,4 @@ mod secure;
 mod shutdown;
 mod stale_owner;
 mod support;
+mod unacknowledged;
