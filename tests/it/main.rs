@@ -25,6 +25,7 @@ mod crossings;
 mod examples;
 mod forms;
 mod gateway;
+mod http_edge;
 mod kills;
 mod limits;
 mod log_time;
