@@ -35,6 +35,7 @@ mod object_store;
 mod observability;
 mod openapi;
 mod operations;
+mod operators;
 mod overshoot;
 mod pointers;
 mod rebalances;
