@@ -4,7 +4,7 @@ use super::*;
 use crate::room::room;
 use crate::testing::{NOW, catalog, number};
 use meterline_core::alert::Judged;
-use meterline_core::catalog::plans::{Cap, Plan, Term};
+use meterline_core::catalog::plans::{Cap, Grace, Plan, Term};
 use meterline_core::limits::check;
 use meterline_core::quantity::Quantity;
 use meterline_core::standing::{Health, Standing};
@@ -42,14 +42,18 @@ fn with_credit(calls: Option<Cap>, credit: Cap) -> Catalog {
     catalog
 }
 
-fn used(standings: &Standings, known: &KnownTenant<'_>, meter: &str, used: i128) {
+fn used(standings: &Standings, known: &KnownTenant<'_>, meter: &str, whole: i128) {
+    used_exactly(standings, known, meter, number(whole));
+}
+
+fn used_exactly(standings: &Standings, known: &KnownTenant<'_>, meter: &str, used: Quantity) {
     let period = known.limit(CREDIT).expect("limited").period;
     standings.take(&Standing {
         tenant: "acme".to_owned(),
         meter: meter.to_owned(),
         period_start: period.start,
         period_end: period.end,
-        used: number(used),
+        used,
         included: None,
         limit: None,
         cap: Cap::None,
@@ -104,4 +108,33 @@ fn the_room_is_that_of_the_strictest_hard_cap() {
     case(Some(Cap::Hard), Cap::None, (true, Some("90")));
     case(Some(Cap::None), Cap::Soft, (true, None));
     case(Some(Cap::None), Cap::None, (false, None));
+}
+
+/// Also where the use of a derived quantity has more decimals than a quantity.
+#[test]
+fn the_room_before_a_grace_ends_is_what_a_check_allows() {
+    let q = |text: &str| Quantity::parse(text).expect("a quantity");
+    let mut catalog = with_credit(None, Cap::Soft);
+    let terms = catalog.plans.plans[0].meters.get_mut(CREDIT);
+    terms.expect("credit has terms").grace = Some(Grace {
+        percent: q("120.000000001"),
+        ..Grace::default()
+    });
+    for bytes in ["7", "7.000000001", "7.000000003", "0.000000001", "192"] {
+        let standings = Standings::new();
+        for meter in ["calls", "bytes"] {
+            let known = known(&catalog, &standings, meter);
+            used(&standings, &known, "calls", 10);
+            used_exactly(&standings, &known, "bytes", q(bytes));
+            let room = room(&known, &catalog.plans, meter, NOW).expect("a cap that refuses");
+            let is_allowed = |more| check(&known, &catalog.plans, meter, more, NOW).allowed;
+            assert!(is_allowed(room), "{room} of {meter} after {bytes} bytes");
+            // As near as a share of the last decimal comes.
+            let beyond = Quantity::from_raw(room.raw() + 4).expect("a quantity");
+            assert!(
+                !is_allowed(beyond),
+                "{beyond} of {meter} after {bytes} bytes"
+            );
+        }
+    }
 }
