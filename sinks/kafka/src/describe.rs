@@ -40,6 +40,9 @@ pub(crate) unsafe fn describe(
     // SAFETY: `client` is live by this function's contract.
     unsafe { must_answer(client, timeout) }?;
     let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
+    }
     let millis = millis(left);
     // SAFETY: `client` is live by this function's contract; librdkafka copies the names; the
     // guards free collection, options, queue and event after their last use, in that order

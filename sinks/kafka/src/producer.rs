@@ -10,8 +10,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use receipt::{Answer, Receipt, Receipts};
-use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -170,7 +172,9 @@ impl Producer {
         let receipt = Receipt::new(self.room(record.permits()?).await);
         self.hand_over(&receipt, &record);
         let written = receipt.settle().await?;
-        Ok(written.expect("a record was handed over, and it did not fail"))
+        // In the log, but where is not known: who asks for a place writes again.
+        let unknown = KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber);
+        written.ok_or_else(|| record.error(unknown))
     }
 
     /// [`Producer::send`] for a plain thread. Never call it from an async task.
@@ -190,7 +194,7 @@ impl Producer {
         records: impl IntoIterator<Item = Outgoing<'a>>,
     ) -> Result<(), SendError> {
         let mut batch = Batch::default();
-        let mut in_flight = VecDeque::new();
+        let mut in_flight = Vec::new();
         for record in records {
             let permits = record.permits()?;
             if !batch.has_room_for(permits) {
@@ -200,8 +204,8 @@ impl Producer {
             batch.records.push(record);
         }
         self.send_batch(&mut batch, &mut in_flight).await?;
-        for answer in in_flight {
-            answer.await?;
+        while !in_flight.is_empty() {
+            answered(&mut in_flight).await?;
         }
         Ok(())
     }
@@ -210,21 +214,20 @@ impl Producer {
     async fn send_batch(
         &self,
         batch: &mut Batch<'_>,
-        in_flight: &mut VecDeque<Answer>,
+        in_flight: &mut Vec<Answer>,
     ) -> Result<(), SendError> {
         if batch.records.is_empty() {
             return Ok(());
         }
         if in_flight.len() == BATCHES_IN_FLIGHT {
-            let first = in_flight.pop_front().expect("it is full");
-            first.await?;
+            answered(in_flight).await?;
         }
         let receipt = Receipt::new(self.room(batch.permits).await);
         for record in batch.records.drain(..) {
             self.hand_over(&receipt, &record);
         }
         batch.permits = 0;
-        in_flight.push_back(receipt.settle());
+        in_flight.push(receipt.settle());
         Ok(())
     }
 
@@ -260,6 +263,22 @@ impl Producer {
         let permits = Arc::clone(&self.permits).acquire_many_owned(permits);
         permits.await.expect("the semaphore is never closed")
     }
+}
+
+/// Waits until one of these is answered and takes it out: a failure is told at once, whatever the
+/// others wait for.
+async fn answered(in_flight: &mut Vec<Answer>) -> Result<(), SendError> {
+    let (place, answer) = poll_fn(|context| {
+        let mut answers = in_flight.iter_mut().enumerate();
+        let ready = answers.find_map(|(place, answer)| match Pin::new(answer).poll(context) {
+            Poll::Ready(answer) => Some((place, answer)),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await;
+    drop(in_flight.swap_remove(place));
+    answer.map(|_| ())
 }
 
 /// A record as the client takes it.

@@ -11,7 +11,7 @@
 use crate::error::SendError;
 use futures::task::AtomicWaker;
 use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use std::future::Future;
@@ -40,19 +40,21 @@ pub(super) struct Receipt {
     open: AtomicUsize,
     outcome: Mutex<Outcome>,
     writer: AtomicWaker,
-    /// Given back with the last of those who hold the receipt: the writer, and each record.
-    _room: OwnedSemaphorePermit,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outcome {
-    /// The last answer that was good.
+    /// Where the last record was written whose answer said so.
     written: Option<Written>,
-    /// The first that was not.
+    /// The first failure.
     failed: Option<SendError>,
+    /// Given back with the last answer, whether or not the writer has looked at the receipt by
+    /// then: it may be waiting for the room of its next batch.
+    room: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits for a receipt: where its last record was written, or its first failure.
+/// Waits for a receipt: where its last record was written, if that is known, or its first failure,
+/// which is told once.
 #[derive(Debug)]
 #[must_use = "a record counts as written only when its receipt says so"]
 pub(super) struct Answer(Arc<Receipt>);
@@ -64,19 +66,15 @@ impl ProducerContext for Receipts {
 
     fn delivery(&self, result: &DeliveryResult<'_>, receipt: Arc<Receipt>) {
         match result {
-            Ok(message) => match place(message) {
-                Some(written) => receipt.written(written),
-                None => receipt.failed(error(
-                    message,
-                    KafkaError::MessageProduction(RDKafkaErrorCode::InvalidPartitions),
-                )),
-            },
+            Ok(message) => receipt.written(place(message)),
             Err((cause, message)) => receipt.failed(error(message, cause.clone())),
         }
         receipt.answered();
     }
 }
 
+/// `None` where the client does not know the offset of what is in the log, as it may not of a
+/// record that the brokers had from an earlier try.
 fn place(message: &impl Message) -> Option<Written> {
     Some(Written {
         partition: u32::try_from(message.partition()).ok()?,
@@ -99,9 +97,12 @@ impl Receipt {
     pub(super) fn new(room: OwnedSemaphorePermit) -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(1),
-            outcome: Mutex::default(),
+            outcome: Mutex::new(Outcome {
+                written: None,
+                failed: None,
+                room: Some(room),
+            }),
             writer: AtomicWaker::new(),
-            _room: room,
         })
     }
 
@@ -123,8 +124,8 @@ impl Receipt {
         Answer(self)
     }
 
-    fn written(&self, written: Written) {
-        self.outcome().written = Some(written);
+    fn written(&self, written: Option<Written>) {
+        self.outcome().written = written;
     }
 
     fn failed(&self, error: SendError) {
@@ -135,6 +136,7 @@ impl Receipt {
     fn answered(&self) {
         // The last one sees what all others did.
         if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            drop(self.outcome().room.take());
             self.writer.wake();
         }
     }

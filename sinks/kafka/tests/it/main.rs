@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Who write at once: with a batch in flight each, they take all the room that there is.
+const WRITERS: usize = 20;
+/// Three batches.
+const RECORDS_EACH: usize = 3 * 4_096;
+
 fn spec(settings: &Settings, partitions: u32) -> TopicSpec {
     TopicSpec {
         name: settings.topics().usage_events(),
@@ -207,6 +212,32 @@ fn more_than_fits_in_flight_is_written_all_the_same() {
     producer.send_all_blocking(records).expect("acknowledged");
     let (_, end) = admin.watermarks(&spec.name, 0, TIMEOUT).expect("answer");
     assert_eq!(end, 100_024);
+}
+
+#[test]
+fn many_who_write_more_than_fits_in_flight_wait_for_each_other_and_not_for_ever() {
+    let (settings, admin, spec) = topic(1);
+    let producer = Producer::connect(&settings).expect("a client");
+    let (ended, ends) = std::sync::mpsc::channel();
+    for _ in 0..WRITERS {
+        let (producer, topic, ended) = (producer.clone(), spec.name.clone(), ended.clone());
+        std::thread::spawn(move || {
+            let record = Outgoing {
+                topic: &topic,
+                partition: Some(0),
+                payload: Some(b"1"),
+                ..Outgoing::default()
+            };
+            let records = std::iter::repeat_n(record, RECORDS_EACH);
+            ended.send(producer.send_all_blocking(records))
+        });
+    }
+    for _ in 0..WRITERS {
+        let sent = ends.recv_timeout(TIMEOUT).expect("nobody waits for ever");
+        sent.expect("acknowledged");
+    }
+    let (_, end) = admin.watermarks(&spec.name, 0, TIMEOUT).expect("answer");
+    assert_eq!(usize::try_from(end), Ok(WRITERS * RECORDS_EACH));
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn a_batch_is_written_when_every_record_was_answered() {
         block_on(poll_immediate(&mut answer)).is_none(),
         "one is open"
     );
-    two.written(FIRST);
+    two.written(Some(FIRST));
     two.answered();
     assert_eq!(block_on(answer).ok(), Some(Some(FIRST)));
 }
@@ -52,7 +52,7 @@ fn answers_before_the_end_of_the_batch_do_not_end_it() {
 }
 
 #[test]
-fn the_first_failure_is_told_at_once_and_stays() {
+fn the_first_failure_is_told_at_once() {
     let room = Arc::new(Semaphore::new(1));
     let receipt = receipt(&room);
     let open = receipt.expect();
@@ -82,15 +82,26 @@ fn a_writer_that_waits_in_another_thread_is_woken() {
 }
 
 #[test]
-fn room_is_taken_until_the_last_record_was_answered() {
+fn room_is_free_with_the_last_answer_whoever_still_holds_the_receipt() {
     let room = Arc::new(Semaphore::new(1));
     let receipt = receipt(&room);
     let open = receipt.expect();
     receipt.expect().refused(refusal(1));
-    // A writer that does not wait for the others frees nothing.
-    drop(block_on(receipt.settle()));
+    let answer = receipt.settle();
+    assert_eq!(room.available_permits(), 0, "one is open");
+    open.answered();
+    assert_eq!(room.available_permits(), 1, "a writer may wait for it");
+    drop((answer, open));
+    assert_eq!(room.available_permits(), 1);
+}
+
+#[test]
+fn room_is_taken_until_the_last_answer_though_the_writer_has_gone() {
+    let room = Arc::new(Semaphore::new(1));
+    let receipt = receipt(&room);
+    let open = receipt.expect();
+    drop(receipt.settle());
     assert_eq!(room.available_permits(), 0);
     open.answered();
-    drop(open);
     assert_eq!(room.available_permits(), 1);
 }
