@@ -49,8 +49,13 @@ fn an_alert_comes_by_https_and_by_topic_under_one_id() {
     assert_eq!(id, id_of(&alert));
     assert_eq!(trusted.alerts().len(), 1, "told once");
     assert_published(&site, &topic, &alert);
-    let shown = site.json(&["limits", "show", "acme"]);
-    assert_eq!(shown["open_alerts"][0]["notification"], json!(id));
+    let shown = until("the alert in its table", SOON, || {
+        let ended = site.meterline(&["limits", "show", "acme", "--output", "json"]);
+        let shown: Value = serde_json::from_str(&ended.stdout).unwrap_or_default();
+        let open = shown["open_alerts"][0]["notification"].as_str();
+        open.map(str::to_owned).ok_or(ended)
+    });
+    assert_eq!(shown, id);
 
     let failure = until(
         "the failure of an authority that is not known",
