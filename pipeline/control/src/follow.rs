@@ -217,6 +217,10 @@ impl Reader {
     }
 
     fn assign(&self, consumer: &BaseConsumer, from: Offset) -> Result<(), Halt> {
+        // A consumer that does not know the leader looks for it, and again a second later where no
+        // connection was up yet: longer than the rest of most commands. It is no error here when
+        // nobody answers; then that is how it goes on.
+        let _ = consumer.fetch_metadata(Some(&self.topic), ANSWER);
         let mut beginning = TopicPartitionList::new();
         let number = i32::try_from(PARTITION).expect("0 fits");
         let at = i64::try_from(from).expect("offsets have 48 bits");
