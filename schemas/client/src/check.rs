@@ -20,10 +20,30 @@
 //!   go on with it for as long as [`Builder::good`].
 //! - **Nobody waits longer than [`Builder::timeout`].** Where no answer comes in that time, the
 //!   verdict is what [`Builder::fail`] says, and is marked as such ([`Basis::Nothing`]).
-//! - **What was allowed is taken off what is left** before a cap refuses until the service has seen
-//!   it, so that a process that serves a tenant alone does not pass the cap. Several processes can
-//!   pass it together by what they allow within the age of what the service knows: the service's
-//!   manual has the formula.
+//! - **What was allowed is held back from what is left** until an answer has seen the moment by
+//!   which its event was in the log: [`Builder::event_within`] after the check.
+//! - **Of a peak** (a meter with `max`) nothing is kept, because uses do not add up to it: each
+//!   call asks, and [`Checker::try_check`] has never an answer.
+//!
+//! # When a hard cap is not passed
+//!
+//! The events of what one checker allowed do not pass the hard cap of a meter, if all of this holds:
+//!
+//! - It alone serves the tenant, and nobody else emits events for that meter. Several processes can
+//!   pass the cap together by what they allow within the age of what the service knows; the guide
+//!   (`deploy/guide/capacity.md`) has the formula. So can one that starts anew, by what the one
+//!   before it allowed and the service has not seen: wait for [`Builder::event_within`] and the age.
+//! - An event says no more than was checked, and is in the log within [`Builder::event_within`].
+//! - The verdict rests on an answer: not on [`Basis::Nothing`] with [`Fail::Open`].
+//! - The age that the service states is right: its clock agrees with the brokers'.
+//! - The cap is the meter's own. A cap of a derived quantity, which several meters use up, can be
+//!   passed by what was allowed of the others in that time: of each only its own is held back.
+//! - The cap is not set or lowered within the time for which an answer is good.
+//! - There are fewer tenants and meters than [`Builder::tenant_meters`]: nothing is held back of
+//!   what is not kept.
+//!
+//! The price is that a tenant near its cap is refused early: what the service has seen already is
+//! held back too, for as long as it might not have.
 //!
 //! # What it refuses
 //!
@@ -38,6 +58,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 mod cache;
+mod entry;
 mod service;
 mod settings;
 
@@ -174,11 +195,14 @@ impl Checker {
 
 impl Inner {
     async fn ask(&self, tenant: &str, meter: &str, quantity: Quantity) -> Verdict {
+        // Before the question is sent: the service measures the age of what it knows on its way.
+        let asked = Instant::now();
         match self.service.ask(tenant, meter, quantity).await {
             Ok(answer) => {
                 let now = Instant::now();
-                let allowed = self.cache.keep(tenant, meter, answer, quantity, now);
-                Verdict::of(allowed, &answer, Basis::Service, Duration::ZERO)
+                let kept = (tenant, meter);
+                let (allowed, answer) = self.cache.keep(kept, answer, quantity, asked, now);
+                Verdict::of(allowed, &answer, Basis::Service, now - asked)
             }
             Err(error) => {
                 self.unanswered.fetch_add(1, Ordering::Relaxed);
@@ -196,12 +220,14 @@ impl Inner {
     }
 
     /// Asks again, for what the call wanted that found the answer old: the next one mostly wants
-    /// the same. Nobody uses it by that, so that nothing is taken off what is left.
+    /// the same. Nobody uses it by that, so that nothing is held back.
     async fn refresh(&self, tenant: &str, meter: &str, quantity: Quantity) {
+        let asked = Instant::now();
         match self.service.ask(tenant, meter, quantity).await {
             Ok(answer) => {
                 let now = Instant::now();
-                self.cache.keep(tenant, meter, answer, Quantity::ZERO, now);
+                let (kept, nothing) = ((tenant, meter), Quantity::ZERO);
+                self.cache.keep(kept, answer, nothing, asked, now);
             }
             Err(error) => {
                 tracing::warn!(meter, %error, "a kept quota answer could not be renewed");

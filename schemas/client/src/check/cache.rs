@@ -1,22 +1,20 @@
 //! Answers that are still good, and what was allowed on their strength since.
 //!
 //! An answer tells what a tenant had used when it was seen, and the pipeline takes seconds to see
-//! more. So what this process allowed since then is taken off the room that the answer left: a
-//! gateway that alone serves a tenant stops at the cap itself. Refuses to grow beyond its bound;
-//! a tenant that finds no place is asked for each time.
+//! more. So what this process allowed since then is held back from the room that the answer left
+//! ([`Entry`]). Refuses to grow beyond its bound: a tenant that finds no place is asked for each
+//! time, and nothing is held back of it. Refuses to keep what does not add up: of a peak the room
+//! is how high it may be, however often.
 
+use super::entry::{Entry, Hold};
 use meterline_core::quantity::Quantity;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Locks that share the entries, so that threads seldom meet at one.
 const SHARDS: usize = 64;
-/// Sums of what was allowed are kept per this long.
-const STEP: Duration = Duration::from_millis(250);
-/// Most sums of one entry: older ones are added up, which only makes it stricter.
-const STEPS_MAX: usize = 256;
 
 /// What an answer of the service says for as long as it is good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +30,10 @@ pub(super) struct Answer {
     pub(super) reason: super::Reason,
     /// When asking again may help.
     pub(super) retry_after: Option<Duration>,
-    /// How old what the service knew was.
+    /// How old what the service knew was, when it answered.
     pub(super) age: Duration,
+    /// Whether uses add up; a peak's do not, and its answers are good for one question.
+    pub(super) adds_up: bool,
 }
 
 /// What the cache says of a question.
@@ -43,11 +43,11 @@ pub(super) enum Found {
     Nothing,
     /// This; `refresh`: the caller should ask again in the background, and nobody else will.
     Answer {
-        /// Whether it is allowed, with what was allowed since taken off.
+        /// Whether it is allowed, with what is held back taken off.
         allowed: bool,
         /// The answer that it rests on.
         answer: Answer,
-        /// Age of the answer, beside that of what the service knew.
+        /// How long ago it was asked for, beside the age of what the service knew.
         held: Duration,
         /// Whether the caller is the one to ask again.
         refresh: bool,
@@ -63,28 +63,23 @@ pub(super) struct Cache {
     fresh: Duration,
     /// How long it is good at all.
     good: Duration,
+    /// For how long what was allowed is held back.
+    hold: Hold,
     /// Most entries of a shard.
     most: usize,
 }
 
 type Shard = HashMap<Box<str>, HashMap<Box<str>, Entry>>;
 
-#[derive(Debug)]
-struct Entry {
-    answer: Answer,
-    fetched: Instant,
-    is_refreshing: bool,
-    allowed_since: VecDeque<(Instant, Quantity)>,
-}
-
 impl Cache {
     /// Holds at most `tenant_meters` answers, each fresh and good that long.
-    pub(super) fn new(tenant_meters: usize, fresh: Duration, good: Duration) -> Self {
+    pub(super) fn new(tenant_meters: usize, fresh: Duration, good: Duration, hold: Hold) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             fresh,
             good,
+            hold,
             most: tenant_meters.div_ceil(SHARDS),
         }
     }
@@ -97,7 +92,7 @@ impl Cache {
         shard.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known, at `now`; an allowed quantity is taken off what is left.
+    /// What is known, at `now`; an allowed quantity is held back from what is left.
     pub(super) fn take(
         &self,
         tenant: &str,
@@ -110,45 +105,47 @@ impl Cache {
         let Some(entry) = entry else {
             return Found::Nothing;
         };
-        let held = now.saturating_duration_since(entry.fetched);
+        let held = now.saturating_duration_since(entry.asked);
         if held > self.good {
             return Found::Nothing;
         }
         let refresh = held > self.fresh && !entry.is_refreshing;
         entry.is_refreshing |= refresh;
         Found::Answer {
-            allowed: entry.take(quantity, now),
+            allowed: entry.take(quantity, now, self.hold),
             answer: entry.answer,
             held,
             refresh,
         }
     }
 
-    /// Keeps an answer that came at `now`; whether `asked` was allowed by it is counted as use.
+    /// Keeps the answer to a question that was sent at `asked` and answered at `now`. Whether
+    /// `quantity` is allowed, by the answer that is kept now, which is another where a later
+    /// question was answered first; an allowed quantity is held back.
     pub(super) fn keep(
         &self,
-        tenant: &str,
-        meter: &str,
+        (tenant, meter): (&str, &str),
         answer: Answer,
-        asked: Quantity,
+        quantity: Quantity,
+        asked: Instant,
         now: Instant,
-    ) -> bool {
+    ) -> (bool, Answer) {
         let mut shard = self.shard(tenant);
+        if !answer.adds_up {
+            // Kept from when the meter was no peak.
+            shard.get_mut(tenant).map(|meters| meters.remove(meter));
+            return (answer.allowed, answer);
+        }
         let known = shard.get_mut(tenant).and_then(|m| m.get_mut(meter));
         if let Some(entry) = known {
-            entry.renew(answer, now);
-            return entry.take(asked, now);
+            entry.renew(answer, asked, self.hold);
+            return (entry.take(quantity, now, self.hold), entry.answer);
         }
-        let mut entry = Entry {
-            answer,
-            fetched: now,
-            is_refreshing: false,
-            allowed_since: VecDeque::new(),
-        };
-        let allowed = entry.take(asked, now);
+        let mut entry = Entry::new(answer, asked, self.hold);
+        let allowed = entry.take(quantity, now, self.hold);
         if shard.values().map(HashMap::len).sum::<usize>() >= self.most {
             shard.retain(|_, meters| {
-                meters.retain(|_, e| now.saturating_duration_since(e.fetched) <= self.good);
+                meters.retain(|_, e| now.saturating_duration_since(e.asked) <= self.good);
                 !meters.is_empty()
             });
         }
@@ -156,7 +153,7 @@ impl Cache {
             let meters = shard.entry(tenant.into()).or_default();
             meters.insert(meter.into(), entry);
         }
-        allowed
+        (allowed, answer)
     }
 
     /// The question in the background got no answer: the next caller asks again.
@@ -164,56 +161,6 @@ impl Cache {
         let mut shard = self.shard(tenant);
         if let Some(entry) = shard.get_mut(tenant).and_then(|m| m.get_mut(meter)) {
             entry.is_refreshing = false;
-        }
-    }
-}
-
-impl Entry {
-    /// Whether the quantity is allowed; then it counts as used.
-    fn take(&mut self, quantity: Quantity, now: Instant) -> bool {
-        let Some(room) = self.answer.room else {
-            return self.answer.allowed;
-        };
-        let used = self.allowed_since.iter().map(|(_, q)| *q);
-        let used = used.fold(quantity.raw(), |sum, q| sum.saturating_add(q.raw()));
-        let allowed = used <= room.raw();
-        if allowed {
-            self.add(quantity, now);
-        }
-        allowed
-    }
-
-    fn add(&mut self, quantity: Quantity, now: Instant) {
-        if let Some((since, sum)) = self.allowed_since.back_mut()
-            && now.saturating_duration_since(*since) < STEP
-            && let Ok(more) = sum.plus(quantity)
-        {
-            *sum = more;
-            return;
-        }
-        if self.allowed_since.len() >= STEPS_MAX
-            && let Some((_, oldest)) = self.allowed_since.pop_front()
-            && let Some((_, next)) = self.allowed_since.front_mut()
-            && let Ok(sum) = next.plus(oldest)
-        {
-            *next = sum;
-        }
-        self.allowed_since.push_back((now, quantity));
-    }
-
-    /// Takes a newer answer; what was allowed before it was seen is in it.
-    fn renew(&mut self, answer: Answer, now: Instant) {
-        self.answer = answer;
-        self.fetched = now;
-        self.is_refreshing = false;
-        let Some(seen) = now.checked_sub(answer.age) else {
-            return;
-        };
-        // A sum holds what was allowed for as long as a step after its time: all of it was before.
-        while let Some((since, _)) = self.allowed_since.front()
-            && *since + STEP <= seen
-        {
-            self.allowed_since.pop_front();
         }
     }
 }
@@ -237,11 +184,17 @@ mod tests {
             reason: Reason::Allowed,
             retry_after: None,
             age,
+            adds_up: true,
         }
     }
 
     fn cache(most: usize) -> Cache {
-        Cache::new(most, SECOND, 10 * SECOND)
+        Cache::new(most, SECOND, 10 * SECOND, Hold::new(Duration::ZERO))
+    }
+
+    fn keep(cache: &Cache, tenant: &str, answer: Answer, quantity: i128, at: Instant) -> bool {
+        let kept = cache.keep((tenant, "calls"), answer, whole(quantity), at, at);
+        kept.0
     }
 
     fn allowed(found: Found) -> Option<bool> {
@@ -254,7 +207,7 @@ mod tests {
     #[test]
     fn what_was_allowed_since_is_taken_off_the_room() {
         let (cache, now) = (cache(1_000), Instant::now());
-        assert!(cache.keep("acme", "calls", answer(Some(10), SECOND), whole(4), now));
+        assert!(keep(&cache, "acme", answer(Some(10), SECOND), 4, now));
         let take = |quantity| allowed(cache.take("acme", "calls", whole(quantity), now));
         assert_eq!(take(6), Some(true), "the last of the room");
         assert_eq!(take(1), Some(false), "beyond it");
@@ -262,28 +215,24 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_answer_frees_only_what_it_has_seen() {
-        let (cache, start) = (cache(1_000), Instant::now());
-        let first = answer(Some(100), Duration::ZERO);
-        assert!(cache.keep("acme", "calls", first, whole(40), start));
-        let later = start + 5 * SECOND;
-        assert_eq!(
-            allowed(cache.take("acme", "calls", whole(30), later)),
-            Some(true)
-        );
-        // Seen two seconds before: the 40 are in it, the 30 are not.
-        let second = answer(Some(60), SECOND * 2);
-        assert!(cache.keep("acme", "calls", second, whole(30), later + SECOND));
-        assert_eq!(
-            allowed(cache.take("acme", "calls", whole(1), later + SECOND)),
-            Some(false)
-        );
+    fn what_does_not_add_up_is_not_kept() {
+        let (cache, now) = (cache(1_000), Instant::now());
+        keep(&cache, "acme", answer(Some(100), SECOND), 1, now);
+        let peak = Answer {
+            adds_up: false,
+            ..answer(Some(100), SECOND)
+        };
+        for _ in 0..2 {
+            assert!(keep(&cache, "acme", peak, 60, now));
+            let kept = cache.take("acme", "calls", whole(60), now);
+            assert_eq!(kept, Found::Nothing);
+        }
     }
 
     #[test]
     fn one_caller_asks_again_and_too_old_is_nothing() {
         let (cache, start) = (cache(1_000), Instant::now());
-        cache.keep("acme", "calls", answer(None, SECOND), whole(1), start);
+        keep(&cache, "acme", answer(None, SECOND), 1, start);
         let refresh = |after: Duration| match cache.take("acme", "calls", whole(1), start + after) {
             Found::Answer { refresh, .. } => Some(refresh),
             Found::Nothing => None,
@@ -300,13 +249,7 @@ mod tests {
     fn entries_are_bounded() {
         let (cache, now) = (cache(SHARDS), Instant::now());
         for tenant in 0..10 * SHARDS {
-            cache.keep(
-                &tenant.to_string(),
-                "calls",
-                answer(None, SECOND),
-                whole(1),
-                now,
-            );
+            keep(&cache, &tenant.to_string(), answer(None, SECOND), 1, now);
         }
         let held: usize = cache
             .shards
@@ -314,18 +257,5 @@ mod tests {
             .map(|s| s.lock().expect("a lock").len())
             .sum();
         assert!(held <= SHARDS, "{held}");
-    }
-
-    #[test]
-    fn sums_are_bounded_and_only_get_stricter() {
-        let (cache, start) = (cache(1_000), Instant::now());
-        let room = i128::try_from(STEPS_MAX).expect("it fits") + 50;
-        cache.keep("acme", "calls", answer(Some(room), SECOND), whole(0), start);
-        let mut taken = 0;
-        for step in 0..1_000u32 {
-            let now = start + STEP * step / 30;
-            taken += i128::from(allowed(cache.take("acme", "calls", whole(1), now)) == Some(true));
-        }
-        assert_eq!(taken, room);
     }
 }

@@ -71,6 +71,9 @@ struct WireMeter {
     room: Room,
     #[serde(default)]
     cap: String,
+    /// Not said by a service of an earlier time: then uses are added up, which is stricter.
+    #[serde(default)]
+    measure: Option<String>,
     retry_after: Option<u64>,
 }
 
@@ -175,6 +178,7 @@ fn unknown() -> Answer {
         reason: Reason::Unknown,
         retry_after: None,
         age: Duration::ZERO,
+        adds_up: true,
     }
 }
 
@@ -207,6 +211,7 @@ fn read(body: &[u8], asked: Quantity) -> Result<Answer, AskError> {
         reason,
         retry_after: meter.retry_after.map(Duration::from_secs),
         age: wire.age_ms.map_or(UNKNOWN_AGE, Duration::from_millis),
+        adds_up: meter.measure.as_deref() != Some("peak"),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What a checker is made with.
 
 use super::cache::Cache;
+use super::entry::Hold;
 use super::service::Service;
 use super::{Checker, Inner};
 use std::sync::Arc;
@@ -13,10 +14,15 @@ const FRESH: Duration = Duration::from_secs(1);
 const GOOD: Duration = Duration::from_secs(30);
 /// Default time that a caller waits for an answer.
 const TIMEOUT: Duration = Duration::from_millis(250);
-/// Default bound on kept answers: some 200 bytes each.
+/// Default longest time from a check to its event: that of a long answer of a language model.
+const EVENT_WITHIN: Duration = Duration::from_secs(30);
+/// Default bound on kept answers: some 200 bytes each, and of a tenant in constant use 2 KiB more.
 const TENANT_METERS: usize = 100_000;
 /// Longest time for which an answer may be good: a day-old answer is no answer.
 const GOOD_MAX: Duration = Duration::from_secs(3_600);
+
+/// Longest time from a check to its event: a use that goes on is checked in parts.
+const EVENT_WITHIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// What a verdict is where nothing can be known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -56,6 +62,7 @@ pub struct Builder {
     pub(super) plain: bool,
     fresh: Duration,
     good: Duration,
+    event_within: Duration,
     tenant_meters: usize,
     fail: Fail,
 }
@@ -69,6 +76,7 @@ impl Builder {
             plain: false,
             fresh: FRESH,
             good: GOOD,
+            event_within: EVENT_WITHIN,
             tenant_meters: TENANT_METERS,
             fail: Fail::default(),
         }
@@ -84,6 +92,18 @@ impl Builder {
     /// hour at most. Default 30 s.
     pub fn good(mut self, length: Duration) -> Self {
         self.good = length;
+        self
+    }
+
+    /// The longest time from a check until the event of what it allowed is in the log: the use
+    /// itself, and the event's way to the brokers. An hour at most. Default 30 s.
+    ///
+    /// For so long, and for the age of what the service knows, an allowed quantity is held back
+    /// from what is left. Too short, and a cap can be passed by what was allowed and took longer.
+    /// Longer than needed, and a tenant near its cap is refused early by what it used within that
+    /// time, until the time is over: what the service has seen already is then counted twice.
+    pub fn event_within(mut self, length: Duration) -> Self {
+        self.event_within = length;
         self
     }
 
@@ -123,6 +143,9 @@ impl Builder {
                 "must be as long as `fresh` at least and an hour at most",
             );
         }
+        if self.event_within > EVENT_WITHIN_MAX {
+            return refuse("event_within", "must be an hour at most");
+        }
         if self.timeout.is_zero() {
             return refuse("timeout", "must be longer than nothing");
         }
@@ -132,7 +155,12 @@ impl Builder {
         let service = Service::new(&self)?;
         let inner = Inner {
             service,
-            cache: Cache::new(self.tenant_meters, self.fresh, self.good),
+            cache: Cache::new(
+                self.tenant_meters,
+                self.fresh,
+                self.good,
+                Hold::new(self.event_within),
+            ),
             fail: self.fail,
             unanswered: AtomicU64::new(0),
         };
@@ -150,6 +178,7 @@ impl std::fmt::Debug for Builder {
             .field("timeout", &self.timeout)
             .field("fresh", &self.fresh)
             .field("good", &self.good)
+            .field("event_within", &self.event_within)
             .field("tenant_meters", &self.tenant_meters)
             .field("fail", &self.fail)
             .finish_non_exhaustive()

@@ -9,6 +9,7 @@ use meterline_client::http::CheckLayer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
 use tower::{Layer, ServiceExt, service_fn};
 
 /// A service with so many units left, and how often it was asked.
@@ -123,6 +124,77 @@ async fn an_answer_is_renewed_for_what_the_caller_wants() {
     };
     let renewed = tokio::time::timeout(Duration::from_secs(30), renewed).await;
     renewed.expect("the answer is renewed");
+    service.task.abort();
+}
+
+/// The answer to every question of a service that sees no use; `measure` is as the API says it.
+fn ten_are_left(measure: &str) -> String {
+    let answer = serde_json::json!({
+        "age_ms": 0,
+        "meters": [{
+            "measure": measure, "allowed": true, "soft": false, "cap": "hard", "room": "10",
+            "reason": "within", "retry_after": null,
+        }],
+    });
+    answer.to_string()
+}
+
+#[tokio::test]
+async fn what_was_allowed_while_a_question_was_under_way_is_held_back() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let (arrived, answers) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(1)));
+    let seen = (
+        Arc::clone(&asked),
+        Arc::clone(&arrived),
+        Arc::clone(&answers),
+    );
+    let handler = move || async move {
+        let (asked, arrived, answers) = seen;
+        asked.fetch_add(1, Ordering::SeqCst);
+        arrived.notify_one();
+        answers.acquire().await.expect("it is open").forget();
+        ten_are_left("flow")
+    };
+    let service = serve(post(handler), asked).await;
+    let builder = Checker::builder(&service.url, "mlk_0123456789ab_secret").without_tls();
+    let builder = builder.fresh(Duration::ZERO).event_within(Duration::ZERO);
+    let builder = builder.timeout(Duration::from_secs(30));
+    let checker = builder.connect().expect("a checker");
+    let is_allowed = |quantity: u64| {
+        let kept = checker.try_check("acme", "calls", quantity);
+        kept.expect("it is kept").allowed
+    };
+    assert!(checker.check("acme", "calls", 0).await.allowed);
+    arrived.notified().await;
+    assert!(is_allowed(0), "and asks again in the background");
+    arrived.notified().await;
+    assert_eq!((0..20).filter(|_| is_allowed(1)).count(), 10);
+    // The way back takes longer than the steps in which the client keeps time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    answers.add_permits(1);
+    // One question at a time: the next is sent once the answer to this one is kept.
+    let renewed = async {
+        while service.asked.load(Ordering::SeqCst) < 3 {
+            assert!(is_allowed(0));
+            tokio::task::yield_now().await;
+        }
+    };
+    let renewed = tokio::time::timeout(Duration::from_secs(30), renewed).await;
+    renewed.expect("the answer is renewed");
+    assert!(!is_allowed(1), "the service did not see the ten");
+    service.task.abort();
+}
+
+#[tokio::test]
+async fn a_peak_is_asked_for_each_time_because_it_does_not_add_up() {
+    let handler = || async { ten_are_left("peak") };
+    let service = serve(post(handler), Arc::default()).await;
+    let checker = checker(&service, Fail::Closed);
+    for _ in 0..2 {
+        let verdict = checker.check("acme", "rooms", 6).await;
+        assert_eq!((verdict.allowed, verdict.basis), (true, Basis::Service));
+        assert_eq!(checker.try_check("acme", "rooms", 6), None);
+    }
     service.task.abort();
 }
 
