@@ -13,8 +13,9 @@ use meterline_core::fold::foresee;
 use meterline_core::reason::{Reason, Rejection};
 use meterline_core::record::Record;
 use meterline_core::time::LogTime;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
+
+mod batch;
 
 /// Headers of a published record: the Kafka binding of CloudEvents for structured mode.
 pub(crate) const HEADERS: [(&str, Option<&[u8]>); 1] =
@@ -59,18 +60,17 @@ pub(crate) enum SplitError {
     Empty,
 }
 
-/// The texts of a body's events, none of them read yet.
+/// The texts of a body's events, none of them read yet. A body is looked through no further than
+/// one event above the bound: what is held beside it is bounded by the events allowed, not by how
+/// many small values its bytes have room for.
 ///
 /// # Errors
 /// [`SplitError`], about the body as a whole.
 pub(crate) fn split(form: Form, body: &[u8], most: usize) -> Result<Vec<&[u8]>, SplitError> {
     let events: Vec<&[u8]> = match form {
         Form::One => vec![body],
-        Form::Batch => {
-            let raw: Vec<&RawValue> = serde_json::from_slice(body)
-                .map_err(|error| SplitError::NotAnArray(error.to_string()))?;
-            raw.into_iter().map(|raw| raw.get().as_bytes()).collect()
-        }
+        Form::Batch => batch::first(body, most.saturating_add(1))
+            .map_err(|error| SplitError::NotAnArray(error.to_string()))?,
         Form::Lines => {
             let lines = body.split(|byte| *byte == b'\n');
             let full = lines.filter(|line| !line.trim_ascii().is_empty());

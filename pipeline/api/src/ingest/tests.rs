@@ -66,6 +66,7 @@ fn bodies_are_split_within_their_bound() {
     check(Form::One, "{}", Ok(1));
     check(Form::Batch, "[{},{}]", Ok(2));
     check(Form::Batch, "[{},{},{}]", Err(SplitError::TooMany));
+    check(Form::Batch, "[1,1,1,nonsense", Err(SplitError::TooMany));
     check(Form::Batch, "[]", Err(SplitError::Empty));
     check(Form::Lines, "{}\r\n\n{}\n", Ok(2));
     check(Form::Lines, "a\nb\nc", Err(SplitError::TooMany));
