@@ -35,6 +35,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The key's id.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key.id
+    }
+
     /// For whom the key speaks.
     pub(crate) fn tenants(&self) -> &TenantScope {
         &self.key.tenants

@@ -35,6 +35,7 @@ mod tenant;
 mod testing;
 mod text;
 mod token;
+mod turns;
 mod view;
 
 pub use error::ApiError;

@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::rate::Rates;
 use crate::settings::Settings;
+use crate::turns::Turns;
 use crate::view::Standings;
 use meterline_clickhouse::ClickHouse;
 use meterline_control::{AccountLog, ControlError, ControlLog};
@@ -19,8 +20,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 
-/// Ingest calls that hold their bodies at once: with the default bound, half a gigabyte.
+/// Ingest calls at once. With the default bounds their bodies are half a gigabyte, and twice that
+/// for the moment in which pieces become one; what is held beside a body is by its events, of which
+/// there are at most [`Settings::batch_events`].
 const INGESTS_MAX: usize = 64;
+/// Ingest calls of one key at once: who sends its bodies slowly keeps out itself, not others.
+pub(crate) const INGESTS_OF_KEY_MAX: usize = INGESTS_MAX / 4;
+/// Reads of histories at once: each has a consumer and a thread of its own for up to
+/// [`READ_TIMEOUT`].
+pub(crate) const HISTORIES_MAX: usize = 4;
 /// Looks through all tenants at once: each keeps a core busy for up to a second.
 const SCANS_MAX: usize = 2;
 
@@ -56,10 +64,12 @@ pub(crate) struct Shared {
     pub(crate) notifications: Option<meterline_notify::Settings>,
     /// A permit for every request that is worked on.
     pub(crate) requests: Semaphore,
-    /// A permit for every ingest call that holds its body.
-    pub(crate) ingests: Semaphore,
+    /// A turn for every ingest call that holds its body.
+    pub(crate) ingests: Turns,
     /// A permit for every look through all tenants.
     pub(crate) scans: Arc<Semaphore>,
+    /// A permit for every read of a history.
+    pub(crate) histories: Arc<Semaphore>,
     /// Whether the view was complete once.
     caught_up: AtomicBool,
 }
@@ -81,8 +91,9 @@ impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             requests: Semaphore::new(parts.settings.requests),
-            ingests: Semaphore::new(INGESTS_MAX),
+            ingests: Turns::new(INGESTS_MAX, INGESTS_OF_KEY_MAX),
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            histories: Arc::new(Semaphore::new(HISTORIES_MAX)),
             rates: Rates::new(std::time::Instant::now()),
             standings: Standings::new(),
             ages: Ages::default(),

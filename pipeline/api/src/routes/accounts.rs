@@ -164,10 +164,17 @@ pub(super) async fn history(
     let page = params.page()?;
     let before: Option<Offset> = page.after()?;
     own(&shared, &caller, &id)?;
+    let Ok(permit) = Arc::clone(&shared.histories).try_acquire_owned() else {
+        shared.metrics.turned_away("busy");
+        let detail = "too many histories are read at once";
+        return Err(Problem::of(Kind::Unavailable, detail).retry_after(1));
+    };
     let log = shared.log()?.control().clone();
     let chain_key = ChainKey::Account(id);
     let most = page.limit + 1;
     let read = move |log: &meterline_control::ControlLog| {
+        // Held until the reading is over, also where the caller has gone.
+        let _permit = permit;
         log.history_before(&chain_key, before, most, READ_TIMEOUT)
     };
     let past = log.off_thread(read).await.map_err(|error| match error {

@@ -9,6 +9,7 @@ use crate::caller::Caller;
 use crate::ingest::{Accepted, Form, HEADERS, Judge, Refused, SplitError, split};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
+use crate::turns::Full;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -99,7 +100,7 @@ pub(super) struct EventResult {
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "All were rejected", body = EventsAnswer),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Above the key's rate, or its ingest calls at once", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not acknowledged: make the same call again", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -111,11 +112,18 @@ pub(super) async fn publish(
     caller.must(Role::Ingest)?;
     let form = form(request.headers())?;
     let key = idempotency_key(request.headers())?;
-    let Ok(_permit) = shared.ingests.try_acquire() else {
-        shared.metrics.turned_away("busy");
-        let problem = Problem::of(Kind::Unavailable, "too many ingest calls at once");
-        return Err(problem.retry_after(1));
-    };
+    let _turn = shared.ingests.take(caller.key_id()).map_err(|full| {
+        let (cause, kind, detail) = match full {
+            Full::All => ("busy", Kind::Unavailable, "too many ingest calls at once"),
+            Full::Key => (
+                "rate_limited",
+                Kind::RateLimited,
+                "too many ingest calls of this key at once",
+            ),
+        };
+        shared.metrics.turned_away(cause);
+        Problem::of(kind, detail).retry_after(1)
+    })?;
     let body = read(request.into_body(), shared.settings.body_bytes).await?;
     let texts = split(form, &body, shared.settings.batch_events).map_err(|error| {
         let most = shared.settings.batch_events;

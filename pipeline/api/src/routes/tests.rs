@@ -1,5 +1,6 @@
 //! The router over a view in memory: who gets what answer.
 
+mod bounds;
 mod checks;
 mod decisions;
 mod document;
