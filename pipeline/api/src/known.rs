@@ -2,6 +2,10 @@
 //!
 //! A tenant outside of a key's scope does not exist for the key: the answer is the one for a name
 //! that nobody has, and the nearest name is looked for among the key's own.
+//!
+//! A catalog with `plans.default_plan` gives terms to every name, so with it no name of a tenant is
+//! unknown to a key of all tenants: a mistyped one is answered as a tenant that has used nothing.
+//! Without it a tenant is known by its account or its use.
 
 use crate::caller::Caller;
 use crate::problem::Problem;

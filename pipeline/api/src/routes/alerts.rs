@@ -114,14 +114,32 @@ pub(super) async fn list(
     if let Some(meter) = &params.meter {
         must_know_meter(&shared.catalog()?.compiled.catalog, meter)?;
     }
+    let known = must_know(&shared, &caller, params.tenant.as_deref());
     let items = if params.open {
         open_now(&shared, &params, &page, own.as_deref()).await?
     } else {
         transitions(&shared, &params, &page, own.as_deref()).await?
     };
+    // Alerts outlive what says that their tenant exists; where there is none, the name is judged.
+    if items.is_empty() {
+        known?;
+    }
     Ok(Json(Page::new(items, page.limit, |item: &AlertView| {
         Cursor::of(&item.place)
     })))
+}
+
+/// 404 for a tenant that is asked for and is not there as far as the caller may see.
+fn must_know(shared: &Shared, caller: &Caller, asked: Option<&str>) -> Result<(), Problem> {
+    let Some(tenant) = asked else {
+        return Ok(());
+    };
+    let catalog = shared.catalog()?;
+    let catalog = &catalog.compiled.catalog;
+    shared.with_accounts(|accounts| {
+        let account = accounts.account(tenant);
+        Tenants::new(shared, caller).must_know(tenant, account, catalog, accounts)
+    })
 }
 
 /// One more than a page.

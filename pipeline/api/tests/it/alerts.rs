@@ -125,6 +125,14 @@ fn open_alerts_are_those_of_running_periods_that_were_not_resolved() {
     // All that happened is another list.
     assert_eq!(alerts(&api, &site.token, "").len(), 6);
     assert_eq!(alerts(&api, &own, "&open=false").len(), 5);
+    // What nobody is called is said, as for usage.
+    for query in ["tenant=acmee", "tenant=acmee&open=true"] {
+        let path = format!("/v1/alerts?{query}");
+        let (status, problem) = api.send(api.request_by(&site.token, "GET", &path));
+        let kind = &problem["type"];
+        let expected = json!("urn:meterline:problem:not-found");
+        assert_eq!((status, kind), (404, &expected), "{query}: {problem}");
+    }
 }
 
 #[test]
