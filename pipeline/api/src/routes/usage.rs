@@ -77,7 +77,17 @@ pub(super) struct UsageWindow {
     place: Place,
 }
 
-/// Place of a row among those of a tenant.
+/// What a place is one of: a cursor leads on in this list alone. The span is not of it, since the
+/// default one moves with the clock; a place beyond a span ends the list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct List {
+    tenant: String,
+    meter: Option<String>,
+    level: Level,
+    group_by: Option<Vec<String>>,
+}
+
+/// Place of a row in its list.
 #[derive(Clone, Serialize, Deserialize)]
 struct Place {
     meter: String,
@@ -107,30 +117,34 @@ pub(super) async fn list(
 ) -> Result<Json<Page<UsageWindow>>, Problem> {
     caller.must(Role::Read)?;
     let page = PageParams::new(params.cursor.as_deref(), params.limit)?;
-    let after: Option<Place> = page.after()?;
+    let after: Option<(List, Place)> = page.after()?;
     let (from, to) = span(&params, now())?;
     let known = must_know(&shared, &caller, &params);
     if !caller.tenants().holds(&params.tenant) {
         known.as_ref().map_err(Problem::clone)?;
     }
     let group_by = group_by(&shared, &params)?;
-    if let (Some(keys), Some(after)) = (&group_by, &after)
-        && !after.is_of(keys)
-    {
+    let list = List {
+        tenant: params.tenant.clone(),
+        meter: params.meter.clone(),
+        level: params.level.unwrap_or(Level::Day),
+        group_by,
+    };
+    if after.as_ref().is_some_and(|(of, _)| *of != list) {
         return Err(foreign_cursor());
     }
-    let after = after.map(|place| place.row(&params.tenant));
+    let after = after.map(|(_, place)| place.row(&list.tenant));
     let limit = u32::try_from(page.limit + 1).expect("pages are bounded");
     let filter = UsageFilter {
-        level: params.level.unwrap_or(Level::Day),
-        tenant: &params.tenant,
-        meter: params.meter.as_deref(),
+        level: list.level,
+        tenant: &list.tenant,
+        meter: list.meter.as_deref(),
         from,
         to,
         after: after.as_ref(),
         limit,
     };
-    let rows = match &group_by {
+    let rows = match &list.group_by {
         Some(keys) => shared.clickhouse.usage_by(keys, &filter).await,
         None => shared.clickhouse.usage(&filter).await,
     };
@@ -141,7 +155,7 @@ pub(super) async fn list(
     }
     let items = rows.into_iter().map(UsageWindow::from).collect();
     Ok(Json(Page::new(items, page.limit, |item: &UsageWindow| {
-        Cursor::of(&item.place)
+        Cursor::of(&(&list, &item.place))
     })))
 }
 
@@ -201,11 +215,6 @@ fn must_know(shared: &Shared, caller: &Caller, params: &UsageParams) -> Result<(
 }
 
 impl Place {
-    /// Whether it is one of a list by these dimensions.
-    fn is_of(&self, keys: &[String]) -> bool {
-        self.dimensions.iter().map(|(key, _)| key).eq(keys)
-    }
-
     /// A row at this place; of its other columns nothing is read.
     fn row(self, tenant: &str) -> UsageRow {
         UsageRow {
@@ -243,3 +252,6 @@ impl From<UsageRow> for UsageWindow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
