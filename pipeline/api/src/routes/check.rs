@@ -17,7 +17,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use meterline_core::account::Role;
 use meterline_core::catalog::plans::Cap;
-use meterline_core::limits::{Verdict, check as judge};
+use meterline_core::limits::{Measure, Verdict, check as judge};
 use meterline_core::quantity::Quantity;
 use meterline_core::time::LogTime;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,10 @@ pub(super) struct CheckAnswer {
 pub(super) struct CheckedMeter {
     /// The meter or derived quantity that was asked for.
     meter: String,
+    /// What the meter measures: a `flow` adds up, a `level` holds until changed, of a `peak` the
+    /// highest counts, so that what was checked before takes nothing off `room`. Null where use of
+    /// it cannot be limited.
+    measure: Option<&'static str>,
     /// Whether it is allowed.
     allowed: bool,
     /// Whether it is allowed although it is beyond a soft cap.
@@ -237,7 +241,8 @@ fn answer(
         let meters = wanted.iter().map(|(meter, quantity)| {
             let verdict = judge(&known, &catalog.plans, meter, *quantity, now);
             let room = room(&known, &catalog.plans, meter, now);
-            checked(meter, &verdict, room, when_stale)
+            let measure = Measure::named(catalog, meter);
+            checked(meter, measure, &verdict, room, when_stale)
         });
         let meters: Vec<_> = meters.collect();
         Ok(CheckAnswer {
@@ -253,6 +258,7 @@ fn answer(
 /// One verdict, with the rule for what is stale.
 fn checked(
     meter: &str,
+    measure: Option<Measure>,
     verdict: &Verdict<'_>,
     room: Option<Quantity>,
     when_stale: WhenStale,
@@ -260,6 +266,11 @@ fn checked(
     let closes = when_stale == WhenStale::Closed && verdict.capped && verdict.allowed;
     CheckedMeter {
         meter: meter.to_owned(),
+        measure: measure.map(|measure| match measure {
+            Measure::Flow => "flow",
+            Measure::Level => "level",
+            Measure::Peak => "peak",
+        }),
         allowed: verdict.allowed && !closes,
         soft: verdict.soft && !closes,
         reason: if closes {

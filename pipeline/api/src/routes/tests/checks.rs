@@ -34,6 +34,7 @@ async fn checks_answer_at_below_and_above_the_limit() {
             "{answer}"
         );
         assert_eq!(answer["allowed"], json!(allowed));
+        assert_eq!(meter["measure"], json!("flow"), "a sum adds up");
         assert_eq!(meter["used"], json!(used.to_string()));
         assert_eq!(meter["limit"], json!("100"));
         assert_eq!(meter["included"], json!("10"));
