@@ -131,6 +131,8 @@ class Walk:
         print(f"check: allowed, {meter.remaining} remaining")
 
     def events(self):
+        # The one raw call, by the client's own connection: the generated operation takes batches
+        # only, for the reason that client.yaml has.
         one = json.dumps(event(self.tenant))
         # The same call again is harmless.
         for _ in range(2):
@@ -219,12 +221,24 @@ class Walk:
         refused(get_limits.sync_detailed(self.other, client=key), 404, "not-found")
         refused(get_account.sync_detailed(self.other, client=key), 404, "not-found")
         refused(list_keys.sync_detailed(client=key), 403, "forbidden")
-        rotated = answered(rotate_key.sync_detailed(made.key.id, client=self.admin, body=RotateBody()), 200)
-        held(rotated.token)
+
+        def rotate(keep_old_seconds):
+            body = RotateBody(keep_old_seconds=keep_old_seconds)
+            response = rotate_key.sync_detailed(made.key.id, client=self.admin, body=body)
+            return answered(response, 200).token
+
+        # For a while both tokens are good, so that nobody is refused while the new one spreads.
+        second = rotate(60)
+        held(second)
+        assert usage(made.token, self.tenant).status_code == 200
+        # At once: a token that somebody else has seen.
+        third = rotate(0)
+        held(third)
         held(made.token, 401)
+        held(second, 401)
         answered(revoke_key.sync_detailed(made.key.id, client=self.admin, body=RevokeBody()), 200)
-        held(rotated.token, 401)
-        refused(usage(rotated.token, self.tenant), 401, "unauthenticated")
+        held(third, 401)
+        refused(usage(third, self.tenant), 401, "unauthenticated")
         print("keys: another tenant is 404; rotated and revoked tokens are 401")
 
     def wrong(self):
