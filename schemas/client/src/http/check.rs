@@ -37,7 +37,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Refuses requests of tenants that may use no more; see the [module](self).
+/// Refuses requests of tenants that may use no more, before they reach the service under it.
 pub struct CheckLayer<R> {
     settings: Arc<Settings<R>>,
 }
