@@ -82,7 +82,8 @@ impl Feed {
         let standings = self.shared.standings.len();
         self.shared.health.beat(standings, Instant::now());
         self.shared.metrics.holds(standings);
-        for (log_partition, age) in self.shared.ages.all(now()) {
+        let control = self.shared.view().position();
+        for (log_partition, age) in self.shared.ages.all(control, now()) {
             self.shared.metrics.age(log_partition.partition, age);
         }
     }
@@ -102,7 +103,9 @@ impl Feed {
             };
             let health = &self.shared.health;
             health.fails("control log", &chain(&halted), Instant::now());
+            return;
         }
+        look_behind(&self.shared, Instant::now());
     }
 
     /// Asks ClickHouse until it answers; `None` where the thread should end first.
@@ -169,7 +172,7 @@ impl Feed {
         let positions = positions(&progress);
         // Only now is known what the progress says is.
         for progress in &progress {
-            self.shared.ages.take(progress);
+            self.shared.take_progress(progress);
         }
         tracing::info!(
             standings = self.shared.standings.len(),
@@ -177,6 +180,20 @@ impl Feed {
             "read all standings from ClickHouse"
         );
         Ok(Loaded { positions })
+    }
+}
+
+/// Says where accounts and keys are behind those that standings stand on: a key that is revoked
+/// there is still taken here. Before the view is complete the start says what it waits for.
+fn look_behind(shared: &Shared, now: Instant) {
+    let position = shared.view().position();
+    match shared.ages.ahead_of(position) {
+        Some(needed) => {
+            let why = format!("read up to {position}, standings stand on {needed}");
+            shared.health.fails("control log", &why, now);
+        }
+        None if shared.must_be_caught_up().is_ok() => shared.health.works("control log"),
+        None => {}
     }
 }
 
@@ -200,8 +217,32 @@ fn positions(progress: &[StandingProgress]) -> BTreeMap<u32, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Fixture;
     use meterline_core::position::{LogPartition, Stamp, TopicId};
     use meterline_core::time::LogTime;
+
+    #[tokio::test]
+    async fn a_control_log_that_is_not_followed_makes_the_api_not_ready() {
+        let api = Fixture::new(|_| ());
+        let health = &api.shared.health;
+        health.phase(None);
+        let position = api.shared.view().position();
+        let start = Instant::now();
+        let later = start + Duration::from_secs(6);
+        api.progress_of(LogTime(now().0 + 1), position + 1);
+        look_behind(&api.shared, start);
+        // A moment behind is how every decision arrives.
+        assert_eq!(health.problems(start), [""; 0]);
+        look_behind(&api.shared, later);
+        let needed = position + 1;
+        let problem = format!(
+            "api: control log failing for 6 s: read up to {position}, standings stand on {needed}"
+        );
+        assert_eq!(health.problems(later), [problem]);
+        api.progress_of(LogTime(now().0 + 60_000), position);
+        look_behind(&api.shared, later);
+        assert_eq!(health.problems(later), [""; 0]);
+    }
 
     #[test]
     fn the_topic_is_read_from_where_the_newest_progress_says() {

@@ -13,6 +13,7 @@ use meterline_control::{AccountLog, ControlError, ControlLog};
 use meterline_core::accounts::Accounts;
 use meterline_core::causes::chain;
 use meterline_core::control::{CatalogDecision, View};
+use meterline_core::standing::StandingProgress;
 use meterline_core::time::LogTime;
 use meterline_kafka::{Producer, Topics};
 use std::sync::Arc;
@@ -166,9 +167,17 @@ impl Shared {
             .ok_or_else(|| Problem::of(Kind::Unavailable, "there is no catalog yet").retry_after(5))
     }
 
-    /// The usage log's partitions; `None` where none was adopted yet.
-    pub(crate) fn usage_topic(&self) -> Option<UsageTopic> {
-        UsageTopic::of(&self.view(), &self.topics.usage_events())
+    /// Takes up to where standings are complete.
+    pub(crate) fn take_progress(&self, progress: &StandingProgress) {
+        self.ages.take(progress, self.view().position());
+    }
+
+    /// Age of what is known of a tenant; `None` where nothing ever was, and where no partition of
+    /// the usage log was adopted yet.
+    pub(crate) fn age_of(&self, tenant: &str, now: LogTime) -> Option<Duration> {
+        let view = self.view();
+        let topic = UsageTopic::of(&view, &self.topics.usage_events())?;
+        self.ages.of(topic.home(tenant), view.position(), now)
     }
 
     /// From now on the view is complete, if ever older.

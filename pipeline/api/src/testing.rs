@@ -19,7 +19,7 @@ use meterline_core::catalog::plans::{Cap, Grace, PeriodZone, Plan, Reset, Severi
 use meterline_core::catalog::{Aggregation, Catalog, CompiledCatalog, Meter, Plans};
 use meterline_core::control::{Adoption, CatalogContent, ControlRecord, Decision, View};
 use meterline_core::period::{PeriodRule, Zone};
-use meterline_core::position::{LogPartition, Stamp, TopicId};
+use meterline_core::position::{LogPartition, Offset, Stamp, TopicId};
 use meterline_core::quantity::Quantity;
 use meterline_core::standing::{Standing, StandingProgress};
 use meterline_core::time::LogTime;
@@ -139,6 +139,11 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(change, Vec::new())
+    }
+
+    /// The same, after more decisions on accounts, keys and routes.
+    pub(crate) fn with(change: impl FnOnce(&mut Settings), more: Vec<Decision>) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
         let kafka = meterline_kafka::Settings {
@@ -153,7 +158,7 @@ impl Fixture {
             metrics,
             health: Arc::new(Health::new(String::new(), Instant::now())),
             source: Source::Fixed {
-                accounts: Box::new(accounts()),
+                accounts: Box::new(accounts(more)),
                 view: Arc::new(view()),
             },
             producer: Producer::connect(&kafka).expect("a client"),
@@ -171,14 +176,19 @@ impl Fixture {
 
     /// Everything before this moment is in the view.
     pub(crate) fn progress(&self, log_time: LogTime) {
-        self.shared.ages.take(&StandingProgress {
+        self.progress_of(log_time, self.shared.view().position());
+    }
+
+    /// The same, said by who knows of decisions up to `control`.
+    pub(crate) fn progress_of(&self, log_time: LogTime, control: Offset) {
+        self.shared.take_progress(&StandingProgress {
             log_partition: partition(),
             to: Stamp {
                 epoch: 0,
                 offset: log_time.0.unsigned_abs(),
             },
             log_time,
-            control: 9,
+            control,
             standing_position: None,
         });
     }
@@ -284,7 +294,7 @@ fn view() -> View {
     view
 }
 
-fn accounts() -> Accounts {
+fn accounts(more: Vec<Decision>) -> Accounts {
     let key = |id: &str, roles: &[Role], tenants: &[&str]| {
         let mut key = api_key(id);
         key.roles = roles.to_vec();
@@ -334,7 +344,7 @@ fn accounts() -> Accounts {
         })),
     ];
     let mut accounts = Accounts::default();
-    for (offset, decision) in (0..).zip(decisions) {
+    for (offset, decision) in (0..).zip(decisions.into_iter().chain(more)) {
         let applied = accounts.apply(offset, LogTime(0), &record(decision));
         applied.expect("applies");
     }

@@ -115,7 +115,7 @@ impl<'a> Follower<'a> {
             Record::Standing(standing) => {
                 self.feed.shared.standings.take(&standing);
             }
-            Record::StandingProgress(progress) => self.feed.shared.ages.take(&progress),
+            Record::StandingProgress(progress) => self.feed.shared.take_progress(&progress),
             _ => return Err(unreadable("a record of another log".to_owned())),
         }
         let partition = u32::try_from(message.partition()).expect("a delivered record has one");

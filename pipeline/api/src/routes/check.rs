@@ -222,10 +222,7 @@ fn answer(
     for (meter, _) in wanted {
         must_know_meter(catalog, meter)?;
     }
-    let age = shared.usage_topic().and_then(|topic| {
-        let home = topic.home(tenant);
-        shared.ages.of(home, now)
-    });
+    let age = shared.age_of(tenant, now);
     let stale = age.is_none_or(|age| age > shared.settings.max_view_age);
     let when_stale = if stale {
         shared.settings.when_stale

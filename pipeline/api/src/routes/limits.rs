@@ -202,8 +202,7 @@ impl Wanted {
 }
 
 fn standing(shared: &Shared, tenant: &str) -> TenantStanding {
-    let topic = shared.usage_topic();
-    let age = topic.and_then(|topic| shared.ages.of(topic.home(tenant), now()));
+    let age = shared.age_of(tenant, now());
     let known = shared.standings.of_tenant(tenant);
     TenantStanding {
         tenant: tenant.to_owned(),

@@ -106,6 +106,23 @@ async fn what_is_known_too_long_ago_is_stale_and_follows_the_rule() {
 }
 
 #[tokio::test]
+async fn what_stands_on_decisions_that_are_not_known_here_is_stale() {
+    let api = Fixture::new(|settings| settings.when_stale = WhenStale::Closed);
+    let asks = r#"{"tenant":"acme","meter":"calls"}"#;
+    let of = ("checker00000", "POST", CHECK);
+    // Said now, so not by its time; but an account or key may have changed that is not seen here.
+    let ahead = api.shared.view().position() + 1;
+    api.shared.ages.forget();
+    api.progress_of(now(), ahead);
+    let stale = check(&api, of, asks, (200, "")).await;
+    assert_eq!(stale["stale"], json!(true), "{stale}");
+    assert_eq!(stale["meters"][0]["reason"], json!("stale"), "{stale}");
+    api.progress(LogTime(now().0 + 1));
+    let fresh = check(&api, of, asks, (200, "")).await;
+    assert_eq!(fresh["stale"], json!(false), "{fresh}");
+}
+
+#[tokio::test]
 async fn unknown_names_are_404_with_the_nearest() {
     let api = fixture();
     let of = ("admin0000000", "POST", CHECK);
