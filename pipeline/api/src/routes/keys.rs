@@ -28,6 +28,10 @@ use utoipa::ToSchema;
 const ALL_TENANTS: &str = "*";
 /// Longest time that a rotated token goes on: a month.
 const KEEP_OLD_SECONDS_MAX: u32 = 31 * 86_400;
+/// Live keys that a key of some tenants may see when it makes another: every key is held by every
+/// instance. Keys of all tenants are the operator's, and not bounded. Two calls at once may pass it
+/// by one.
+const KEYS_OF_SCOPE_MAX: usize = 100;
 
 /// A new key.
 #[derive(Deserialize, ToSchema)]
@@ -167,6 +171,7 @@ pub(super) async fn create(
     if !sees(&caller, &key.tenants) {
         return Err(Problem::new(Kind::Forbidden));
     }
+    must_have_room(&shared, &caller, now())?;
     put(&shared, &caller, &key, Expected::Head(None), &note).await?;
     Ok(created(StatusCode::CREATED, &key, new))
 }
@@ -247,6 +252,24 @@ fn sees(caller: &Caller, tenants: &TenantScope) -> bool {
         (TenantScope::These(_), TenantScope::All) => false,
         (own, TenantScope::These(tenants)) => tenants.iter().all(|tenant| own.holds(tenant)),
     }
+}
+
+/// # Errors
+/// 422 where a caller of some tenants has as many live keys as it may.
+fn must_have_room(shared: &Shared, caller: &Caller, now: LogTime) -> Result<(), Problem> {
+    if *caller.tenants() == TenantScope::All {
+        return Ok(());
+    }
+    let is_live = |key: &ApiKey| !key.revoked && key.expires.is_none_or(|end| end > now);
+    let live = shared.with_accounts(|accounts| {
+        let own = accounts.keys().filter(|key| sees(caller, &key.tenants));
+        own.filter(|key| is_live(key)).count()
+    });
+    if live < KEYS_OF_SCOPE_MAX {
+        return Ok(());
+    }
+    let detail = format!("there are {KEYS_OF_SCOPE_MAX} live keys of these tenants; revoke one");
+    Err(Problem::of(Kind::Invalid, detail))
 }
 
 /// The key and its head, where it is the caller's.

@@ -12,7 +12,7 @@ use crate::decide::{Change, decide, expected, tag};
 use crate::document::SeverityWord;
 use crate::known::{Tenants, must_know_meter};
 use crate::paging::{Cursor, Page, PageQuery};
-use crate::problem::{FieldProblem, Problem, ProblemBody};
+use crate::problem::{FieldProblem, Kind, Problem, ProblemBody};
 use crate::state::{Shared, now};
 use crate::text::time;
 use axum::extract::State;
@@ -28,6 +28,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use target::TargetBody;
 use utoipa::ToSchema;
+
+/// Routes of one account, where a key of some tenants makes another: each alert of the account is
+/// held against all of them. The operator's own keys are not bounded.
+const ROUTES_OF_ACCOUNT_MAX: usize = 100;
 
 /// A new version of a route.
 #[derive(Deserialize, ToSchema)]
@@ -181,8 +185,12 @@ pub(super) async fn put(
     body.must_tell_of_known(&shared, &caller)?;
     let note = body.note.clone();
     let route = body.route(&id, known.as_deref(), now());
+    let is_new = known.is_none();
     known.map_or(Ok(()), |known| may_decide(&caller, &known))?;
     may_decide(&caller, &route)?;
+    if is_new {
+        must_have_room(&shared, &caller, &route)?;
+    }
     if let Some(settings) = &shared.notifications {
         meterline_notify::check_target(&route.target, settings).map_err(|detail| {
             let field = "target".to_owned();
@@ -242,6 +250,28 @@ fn may_decide(caller: &Caller, route: &Route) -> Result<(), Problem> {
         caller.must_speak_for_all()?;
     }
     Ok(())
+}
+
+/// # Errors
+/// 422 where the account has as many routes as a key of some tenants may make. Disabled ones count:
+/// they are never deleted, and can be put again.
+fn must_have_room(shared: &Shared, caller: &Caller, route: &Route) -> Result<(), Problem> {
+    if caller.must_speak_for_all().is_ok() {
+        return Ok(());
+    }
+    let count = shared.with_accounts(|accounts| {
+        let own = accounts
+            .routes()
+            .filter(|known| known.account == route.account);
+        own.count()
+    });
+    if count < ROUTES_OF_ACCOUNT_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "the account has {ROUTES_OF_ACCOUNT_MAX} routes, disabled ones too; put one of them anew"
+    );
+    Err(Problem::of(Kind::Invalid, detail))
 }
 
 /// The route and its head, where it is the caller's.

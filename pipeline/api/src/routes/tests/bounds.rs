@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::state::{HISTORIES_MAX, INGESTS_OF_KEY_MAX};
+use crate::testing::api_key;
+use meterline_core::account::{Route, Target, TenantScope};
+use meterline_core::catalog::plans::Severity;
+use meterline_core::control::Decision;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -45,4 +49,61 @@ async fn histories_are_read_a_few_at_once() {
     assert_eq!(ask().await, (503, true, true));
     drop(held);
     assert_eq!(ask().await, (503, false, false));
+}
+
+/// An API with so many keys and routes of acme beside the fixture's.
+fn with_keys_and_routes(keys: usize, routes: usize) -> Fixture {
+    let key = |at| {
+        let mut key = api_key(&format!("more{at:08}"));
+        key.tenants = TenantScope::These(vec!["acme".to_owned()]);
+        // A key that has ended takes no room.
+        key.revoked = at == 0;
+        Decision::ApiKey(Box::new(key))
+    };
+    let route = |at| {
+        Decision::Route(Box::new(Route {
+            id: format!("more-{at}"),
+            account: Some("acme".to_owned()),
+            meters: Vec::new(),
+            severity: Severity::Info,
+            target: Target::Kafka {
+                topic: "acme.alerts".to_owned(),
+            },
+            enabled: at > 0,
+        }))
+    };
+    let more = (0..keys).map(key).chain((0..routes).map(route));
+    Fixture::with(|_| (), more.collect())
+}
+
+#[tokio::test]
+async fn keys_and_routes_of_a_scope_are_bounded() {
+    const KEY: &str = r#"{"name":"one","roles":["read"],"tenants":["acme"]}"#;
+    const ROUTE: &str = r#"{"account":"acme","severity":"info",
+        "target":{"email":{"to":["ops@example.com"]}}}"#;
+    let make_key = ("owner0000000", "POST", "/v1/keys");
+    let make_route = ("owner0000000", "PUT", "/v1/routes/another");
+    // The fixture has three keys and a route of acme. Whoever has room ends at the missing log.
+    let api = with_keys_and_routes(97, 98);
+    check(&api, make_key, KEY, (503, "unavailable")).await;
+    check(&api, make_route, ROUTE, (503, "unavailable")).await;
+    let api = with_keys_and_routes(98, 99);
+    let full = (422, "invalid");
+    let problem = check(&api, make_key, KEY, full).await;
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("why")
+            .contains("100 live keys")
+    );
+    let problem = check(&api, make_route, ROUTE, full).await;
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("why")
+            .contains("100 routes")
+    );
+    // The operator is not bounded.
+    let by_operator = ("admin0000000", "POST", "/v1/keys");
+    check(&api, by_operator, KEY, (503, "unavailable")).await;
 }
