@@ -39,8 +39,9 @@
 //! - The cap is the meter's own. A cap of a derived quantity, which several meters use up, can be
 //!   passed by what was allowed of the others in that time: of each only its own is held back.
 //! - The cap is not set or lowered within the time for which an answer is good.
-//! - There are fewer tenants and meters than [`Builder::tenant_meters`]: nothing is held back of
-//!   what is not kept.
+//! - Its answer finds a place: [`Builder::tenant_meters`] is well above the number of tenants and
+//!   meters, because it is shared out evenly among 64 parts and tenants fall into them by hash.
+//!   Nothing is held back of what is not kept.
 //!
 //! The price is that a tenant near its cap is refused early: what the service has seen already is
 //! held back too, for as long as it might not have.

@@ -185,6 +185,15 @@ async fn what_was_allowed_while_a_question_was_under_way_is_held_back() {
     service.task.abort();
 }
 
+#[test]
+fn an_event_that_comes_after_more_than_an_hour_cannot_be_waited_for() {
+    for (millis, is_taken) in [(0, true), (3_600_000, true), (3_600_001, false)] {
+        let builder = Checker::builder("https://usage.example", "mlk_0123456789ab_secret");
+        let builder = builder.event_within(Duration::from_millis(millis));
+        assert_eq!(builder.connect().is_ok(), is_taken, "{millis} ms");
+    }
+}
+
 #[tokio::test]
 async fn a_peak_is_asked_for_each_time_because_it_does_not_add_up() {
     let handler = || async { ten_are_left("peak") };
