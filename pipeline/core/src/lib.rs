@@ -26,6 +26,8 @@ pub mod limits;
 pub mod nearest;
 pub mod period;
 pub mod position;
+pub mod push;
+pub mod pushes;
 pub mod quantity;
 pub mod reason;
 pub mod record;
