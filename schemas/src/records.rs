@@ -14,6 +14,7 @@ mod fields;
 mod judged;
 mod kind;
 mod progress;
+mod push;
 mod reader;
 mod replay;
 mod standing;
@@ -25,6 +26,7 @@ pub use dead_letter::{DeadLetter, Original, encode_dead_letter};
 pub use delivery::encode_delivery;
 pub use kind::control_kind;
 pub use progress::{Progress, encode_progress};
+pub use push::encode_push;
 pub use replay::{CopySource, DeadLetterReplay, encode_replay};
 pub use standing::{encode_standing, encode_standing_progress};
 pub use total::{Total, encode_total};
@@ -34,6 +36,7 @@ use codec::{FRAME_BYTES, MARKER};
 use meterline_core::alert::{Delivery, Transition};
 use meterline_core::control::ControlRecord;
 use meterline_core::halt::Halt;
+use meterline_core::push::PushRecord;
 use meterline_core::standing::{Standing, StandingProgress};
 
 /// A record of ours.
@@ -57,6 +60,8 @@ pub enum Record {
     Standing(Box<Standing>),
     /// Progress of standings on `usage.standing`.
     StandingProgress(StandingProgress),
+    /// A step of a push, on `meterline.pushes`.
+    Push(Box<PushRecord>),
 }
 
 /// Why bytes are no record of ours.
@@ -138,6 +143,8 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         transition::decode(body).map(|t| Record::Transition(Box::new(t)))
     } else if fingerprint == delivery::CODEC.fingerprint() {
         delivery::decode(body).map(|d| Record::Delivery(Box::new(d)))
+    } else if fingerprint == push::CODEC.fingerprint() {
+        push::decode(body).map(|p| Record::Push(Box::new(p)))
     } else if fingerprint == control::CODEC.fingerprint() {
         control::decode(body).map(|c| Record::Control(Box::new(c)))
     } else {

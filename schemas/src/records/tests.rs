@@ -18,6 +18,7 @@ use std::sync::Arc;
 mod accounts;
 mod alerts;
 mod by_schema;
+mod pushes;
 
 const LOG_PARTITION: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 5),
@@ -68,6 +69,7 @@ fn encoded(record: &Record) -> Vec<u8> {
         Record::Delivery(delivery) => encode_delivery(delivery, &mut out),
         Record::Standing(standing) => encode_standing(standing, &mut out),
         Record::StandingProgress(progress) => encode_standing_progress(progress, &mut out),
+        Record::Push(push) => encode_push(push, &mut out),
     }
     out
 }
@@ -368,6 +370,7 @@ fn fingerprints_never_change() {
         ("delivery", delivery::CODEC.fingerprint()),
         ("standing", standing::CODEC.fingerprint()),
         ("standing progress", standing::PROGRESS.fingerprint()),
+        ("push", push::CODEC.fingerprint()),
     ];
     let hex = fingerprints.map(|(name, fingerprint)| (name, format!("{fingerprint:016x}")));
     let hex = hex.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -383,6 +386,7 @@ fn fingerprints_never_change() {
             ("delivery", "fdd3d0fb8a7220ed"),
             ("standing", "a05ab917a7e76568"),
             ("standing progress", "cc99bc38f8a23aa2"),
+            ("push", "061711f6d41dea8a"),
         ]
     );
 }

@@ -2,12 +2,14 @@
 
 use crate::records::codec::long;
 use crate::records::fields::decimal;
-use crate::records::{Total, standing, total, transition};
+use crate::records::{Total, push, standing, total, transition};
 use apache_avro::Decimal;
 use meterline_core::alert::{AlertState, Judged, Transition};
 use meterline_core::bucket::Kind;
 use meterline_core::catalog::Aggregation;
 use meterline_core::catalog::plans::{Cap, Severity};
+use meterline_core::position::{LogPartition, Stamp};
+use meterline_core::push::{Outcome, PushRecord, Step};
 use meterline_core::standing::{Health, Standing};
 use meterline_core::time::Level;
 use serde::Serialize;
@@ -88,8 +90,12 @@ struct WireUsage {
 }
 
 fn wire_usage(judged: &Judged) -> Vec<WireUsage> {
-    let usage = judged.usage.iter();
-    usage
+    wire_changes(&judged.usage)
+}
+
+fn wire_changes(changes: &[(LogPartition, Stamp)]) -> Vec<WireUsage> {
+    changes
+        .iter()
         .map(|(log_partition, stamp)| WireUsage {
             topic_id: log_partition.topic_id.0.to_be_bytes(),
             partition: log_partition.partition.into(),
@@ -186,4 +192,73 @@ pub(super) fn encode_standing(standing: &Standing, out: &mut Vec<u8>) {
         judged_usage: wire_usage(&standing.judged),
     };
     standing::CODEC.encode(&wire, out);
+}
+
+#[derive(Serialize)]
+struct WireIntent {
+    customer: String,
+    event_name: String,
+    quantity: Decimal,
+    stamps: Vec<WireUsage>,
+    attempt: i64,
+    call_within: i64,
+}
+
+#[derive(Serialize)]
+struct WirePush {
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    write_id: [u8; 16],
+    head: Option<i64>,
+    tenant: String,
+    meter: String,
+    window: i64,
+    step: WireStep,
+    intent: Option<WireIntent>,
+    detail: String,
+    instance: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum WireStep {
+    Intent,
+    Received,
+    NotTaken,
+    Unknown,
+    Refused,
+    Confirmed,
+}
+
+pub(super) fn encode_push(record: &PushRecord, out: &mut Vec<u8>) {
+    let (step, detail) = match &record.step {
+        Step::Intent(_) => (WireStep::Intent, ""),
+        Step::Outcome(Outcome::Received) => (WireStep::Received, ""),
+        Step::Outcome(Outcome::NotTaken { detail }) => (WireStep::NotTaken, detail.as_str()),
+        Step::Outcome(Outcome::Unknown { detail }) => (WireStep::Unknown, detail.as_str()),
+        Step::Outcome(Outcome::Refused { detail }) => (WireStep::Refused, detail.as_str()),
+        Step::Confirmed => (WireStep::Confirmed, ""),
+    };
+    let intent = match &record.step {
+        Step::Intent(intent) => Some(WireIntent {
+            customer: intent.customer.clone(),
+            event_name: intent.event_name.clone(),
+            quantity: decimal(intent.quantity),
+            stamps: wire_changes(intent.stamps.changes()),
+            attempt: intent.attempt.into(),
+            call_within: intent.call_within.0.into(),
+        }),
+        _ => None,
+    };
+    let wire = WirePush {
+        write_id: record.write_id.to_be_bytes(),
+        head: record.head.map(long),
+        tenant: record.key.tenant.clone(),
+        meter: record.key.meter.clone(),
+        window: record.key.window.0,
+        step,
+        intent,
+        detail: detail.to_owned(),
+        instance: record.instance.clone(),
+    };
+    push::CODEC.encode(&wire, out);
 }
