@@ -44,12 +44,13 @@ def used(before, after):
     return {name: after[name] - before[name] for name in after}
 
 
-def lower_priority(pids, nice):
-    """Gives all threads of processes this nice value; they cannot get back without privileges."""
+def give_way(pids):
+    """Puts all threads of processes into the scheduler's idle class: they run where nobody else
+    wants to (sched(7), SCHED_IDLE), and are stopped at once for whoever does."""
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").iterdir():
             try:
-                os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
+                os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
             except ProcessLookupError:
                 pass  # A thread that has ended in between.
 
