@@ -199,6 +199,8 @@ impl Access {
         );
         desk.refused("key revoke 000000000000", 1, &["there is no key"]);
         desk.refused("key create --role read --name x", 2, &["--tenant"]);
+        let star = "key create --role read --name x --tenant *";
+        desk.refused(star, 2, &["--all-tenants"]);
         desk.refused(
             "key create --role reader --all-tenants --name x",
             2,

@@ -56,6 +56,12 @@ fn create(args: &CreateArgs, session: &Session<'_>) -> Result<(), Failure> {
     if args.tenants.iter().any(String::is_empty) {
         return Err(Failure::usage("--tenant is empty"));
     }
+    // What the API writes for all tenants; it must not look like them.
+    if args.tenants.iter().any(|tenant| tenant == "*") {
+        return Err(Failure::usage(
+            "--tenant * would be one tenant of this name; --all-tenants speaks for all",
+        ));
+    }
     let author = session.author(args.author.actor.as_deref(), &args.author.note);
     let decision = Decision::ApiKey(Box::new(key));
     // Where it is unknown whether this took effect, nobody has seen the token: make another.
