@@ -6,7 +6,7 @@
 //! was judged by, and one that knew less than its head did is ignored by every reader.
 
 use crate::catalog::plans::Severity;
-use crate::position::{LogPartition, Offset, Stamp};
+use crate::position::{LogPartition, Offset, Stamp, covers};
 use crate::quantity::Quantity;
 use crate::time::{EventTime, LogTime};
 use serde::{Deserialize, Serialize};
@@ -101,11 +101,7 @@ impl Judged {
     /// effect. What a past period is judged by does not matter: its end may have been elsewhere.
     #[must_use]
     pub fn is_behind(&self, other: &Self) -> bool {
-        let knows = |(log_partition, stamp): &(LogPartition, Stamp)| {
-            let own = self.usage.iter().find(|(own, _)| own == log_partition);
-            own.is_some_and(|(_, own)| own >= stamp)
-        };
-        self.decisions() < other.decisions() || !other.usage.iter().all(knows)
+        self.decisions() < other.decisions() || !covers(&self.usage, &other.usage)
     }
 
     /// The decisions that were known; the order is that of knowledge.

@@ -43,9 +43,30 @@ pub fn identity(key: &IdentityKey, tenant: &str, source: &str, id: &str) -> Iden
 /// The first 128 bits of BLAKE3: pointers, dimensions and files are named by it.
 #[must_use]
 pub fn content_hash(bytes: &[u8]) -> u128 {
-    let digest = blake3::hash(bytes);
+    first_bits(blake3::hash(bytes))
+}
+
+fn first_bits(digest: blake3::Hash) -> u128 {
     let (first, _) = digest.as_bytes().split_at(16);
     u128::from_be_bytes(first.try_into().expect("16 bytes were split off"))
+}
+
+/// BLAKE3-128 over parts, each length-prefixed: no two lists of parts are the same bytes.
+#[derive(Debug, Default)]
+pub struct Parts(blake3::Hasher);
+
+impl Parts {
+    /// Adds a part.
+    pub fn put(&mut self, part: &[u8]) {
+        self.0.update(&(part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// The hash of all parts.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        first_bits(self.0.finalize())
+    }
 }
 
 /// Hash of a set of dimensions: BLAKE3-128 over sorted pairs, each part length-prefixed.
@@ -54,21 +75,14 @@ pub fn content_hash(bytes: &[u8]) -> u128 {
 /// practice, so that dimension-less rows are easy to name in a query.
 #[must_use]
 pub fn dimensions_hash<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u128 {
-    let mut hasher = blake3::Hasher::new();
+    let mut parts = Parts::default();
     let mut any = false;
     for (key, value) in pairs {
         any = true;
-        for part in [key, value] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
+        parts.put(key.as_bytes());
+        parts.put(value.as_bytes());
     }
-    if !any {
-        return 0;
-    }
-    let digest = hasher.finalize();
-    let (first, _) = digest.as_bytes().split_at(16);
-    u128::from_be_bytes(first.try_into().expect("16 bytes were split off"))
+    if any { parts.hash() } else { 0 }
 }
 
 /// The partition that Kafka's default partitioner gives a key: murmur2, positive, modulo.

@@ -26,6 +26,7 @@ pub use source::TermsSource;
 pub use usage::Usage;
 
 use crate::alert::{AlertKey, AlertState};
+use crate::hash::Parts;
 
 /// The id of what is told of a transition: the same for everyone who tells it, and another for the
 /// next episode.
@@ -44,12 +45,9 @@ pub fn notification_id(key: &AlertKey, episode: u32, state: AlertState) -> u128 
         &episode,
         state.name(),
     ];
-    let mut hasher = blake3::Hasher::new();
+    let mut hashed = Parts::default();
     for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
+        hashed.put(part.as_bytes());
     }
-    let digest = hasher.finalize();
-    let (first, _) = digest.as_bytes().split_at(16);
-    u128::from_be_bytes(first.try_into().expect("16 bytes were split off"))
+    hashed.hash()
 }

@@ -109,6 +109,15 @@ impl Stamp {
     }
 }
 
+/// Whether changes that are known, one for each log partition, leave out none of `other`.
+#[must_use]
+pub fn covers(known: &[(LogPartition, Stamp)], other: &[(LogPartition, Stamp)]) -> bool {
+    other.iter().all(|(log_partition, stamp)| {
+        let own = known.iter().find(|(own, _)| own == log_partition);
+        own.is_some_and(|(_, own)| own >= stamp)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

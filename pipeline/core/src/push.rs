@@ -9,7 +9,8 @@
 //! Invariant (INV-ONCE): an [`identifier`] names one attempt to push one version of one window, so
 //! it always means the same quantity.
 
-use crate::position::{LogPartition, Offset, Stamp};
+use crate::hash::Parts;
+use crate::position::{LogPartition, Offset, Stamp, covers};
 use crate::quantity::Quantity;
 use crate::time::{EventTime, Millis};
 use serde::{Deserialize, Serialize};
@@ -114,11 +115,7 @@ impl Stamps {
     /// Whether these know of a change that `other` lacks, and lack none that it knows.
     #[must_use]
     pub fn is_newer_than(&self, other: &Self) -> bool {
-        let knows = |(log_partition, stamp): &(LogPartition, Stamp)| {
-            let own = self.0.iter().find(|(own, _)| own == log_partition);
-            own.is_some_and(|(_, own)| own >= stamp)
-        };
-        self != other && other.0.iter().all(knows)
+        self != other && covers(&self.0, &other.0)
     }
 }
 
@@ -126,19 +123,15 @@ impl Stamps {
 /// version and attempt, each length-prefixed. Stripe takes at most 100 characters.
 #[must_use]
 pub fn identifier(key: &PushKey, stamps: &Stamps, attempt: u32) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut part = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    part(key.tenant.as_bytes());
-    part(key.meter.as_bytes());
-    part(&key.window.0.to_le_bytes());
+    let mut parts = Parts::default();
+    parts.put(key.tenant.as_bytes());
+    parts.put(key.meter.as_bytes());
+    parts.put(&key.window.0.to_le_bytes());
     for (log_partition, stamp) in &stamps.0 {
-        part(&log_partition.topic_id.0.to_be_bytes());
-        part(&log_partition.partition.to_le_bytes());
-        part(&stamp.version().to_le_bytes());
+        parts.put(&log_partition.topic_id.0.to_be_bytes());
+        parts.put(&log_partition.partition.to_le_bytes());
+        parts.put(&stamp.version().to_le_bytes());
     }
-    part(&attempt.to_le_bytes());
-    format!("ml_{}", &hasher.finalize().to_hex()[..32])
+    parts.put(&attempt.to_le_bytes());
+    format!("ml_{:032x}", parts.hash())
 }

@@ -8,7 +8,8 @@
 //! reader and counted.
 //!
 //! All of it depends on the log alone: times are the brokers' append times, and readers at one
-//! position agree (INV-CHAIN). A chain is forgotten by log time, [`FORGET_AFTER_MILLIS`] after its window.
+//! position agree (INV-CHAIN). A chain is forgotten by log time, [`FORGET_AFTER_MILLIS`] after its
+//! window.
 //!
 //! It refuses to guess: what the arrival of a call rests on are the bounds below, and a sender that
 //! breaks them (a process that is stopped between its last look at the clock and the write to its
@@ -38,8 +39,9 @@ pub const RECEIVED_SETTLES: Millis = Millis(2 * 60_000);
 /// [`RECEIVED_SETTLES`], and one more.
 pub const UNKNOWN_SETTLES: Millis = Millis(5 * 60_000);
 
-/// How long after its window a chain is forgotten, in milliseconds (100 days): an invoice period has at most 31 days, usage is
-/// accepted for 35 days, an invoice is a draft for 3 at most, and 31 are left for who was down.
+/// How long after its window a chain is forgotten, in milliseconds (100 days): an invoice period has
+/// at most 31 days, usage is accepted for 35 days, an invoice is a draft for 3 at most, and 31 are
+/// left for who was down.
 pub const FORGET_AFTER_MILLIS: i64 = 100 * 24 * 3_600_000;
 
 /// The head of a chain: what the last record in force made of it.

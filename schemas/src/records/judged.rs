@@ -1,4 +1,5 @@
-//! What a judgement knew, as transitions and standings carry it.
+//! What a judgement knew, as transitions and standings carry it; the changes of usage in it are those
+//! that steps of pushes carry too.
 
 use super::RecordError;
 use super::codec::long;
@@ -8,11 +9,11 @@ use meterline_core::alert::Judged;
 use meterline_core::position::{LogPartition, Stamp};
 
 /// Appends the array of log partitions: one block, then the empty one that ends it.
-pub(super) fn put_usage(out: &mut Vec<u8>, judged: &Judged) {
-    if !judged.usage.is_empty() {
-        put_long(out, long(judged.usage.len() as u64));
+pub(super) fn put_changes(out: &mut Vec<u8>, changes: &[(LogPartition, Stamp)]) {
+    if !changes.is_empty() {
+        put_long(out, long(changes.len() as u64));
     }
-    for (log_partition, stamp) in &judged.usage {
+    for (log_partition, stamp) in changes {
         out.extend_from_slice(&log_partition.topic_id.0.to_be_bytes());
         put_long(out, log_partition.partition.into());
         put_long(out, stamp.epoch.into());
@@ -29,13 +30,16 @@ pub(super) fn put_control(out: &mut Vec<u8>, judged: &Judged) {
     }
 }
 
-/// Reads the array of log partitions.
-pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Vec<(LogPartition, Stamp)>, RecordError> {
-    let usage = reader.array(|reader| Ok((reader.log_partition()?, reader.stamp("offset")?)))?;
-    if !usage.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(reader.refuse("judged_usage is not by ascending log partition"));
+/// Reads the array of log partitions that is this field.
+pub(super) fn changes(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<Vec<(LogPartition, Stamp)>, RecordError> {
+    let changes = reader.array(|reader| Ok((reader.log_partition()?, reader.stamp("offset")?)))?;
+    if !changes.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(reader.refuse(format!("{field} is not by ascending log partition")));
     }
-    Ok(usage)
+    Ok(changes)
 }
 
 /// Reads the offsets of the catalog and of the account's two versions.

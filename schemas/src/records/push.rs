@@ -7,6 +7,7 @@
 use super::RecordError;
 use super::codec::{Codec, long};
 use super::fields::{put_long, put_option, put_quantity, put_symbol, put_text};
+use super::judged::{self, put_changes};
 use super::reader::Reader;
 use meterline_core::push::{Intent, Outcome, PushKey, PushRecord, Stamps, Step};
 use meterline_core::time::{EventTime, Millis};
@@ -72,17 +73,7 @@ fn put_intent(out: &mut Vec<u8>, intent: &Intent) {
     put_text(out, &intent.customer);
     put_text(out, &intent.event_name);
     put_quantity(out, intent.quantity);
-    let changes = intent.stamps.changes();
-    if !changes.is_empty() {
-        put_long(out, long(changes.len() as u64));
-    }
-    for (log_partition, stamp) in changes {
-        out.extend_from_slice(&log_partition.topic_id.0.to_be_bytes());
-        put_long(out, log_partition.partition.into());
-        put_long(out, stamp.epoch.into());
-        put_long(out, long(stamp.offset));
-    }
-    put_long(out, 0);
+    put_changes(out, intent.stamps.changes());
     put_long(out, intent.attempt.into());
     put_long(out, intent.call_within.0.into());
 }
@@ -124,16 +115,11 @@ fn read_intent(reader: &mut Reader<'_>) -> Result<Intent, RecordError> {
     let customer = reader.text()?.to_owned();
     let event_name = reader.text()?.to_owned();
     let quantity = reader.quantity("quantity")?;
-    let changes = reader.array(|reader| Ok((reader.log_partition()?, reader.stamp("offset")?)))?;
-    let is_sorted = changes.is_sorted_by(|(one, _), (next, _)| one < next);
-    if !is_sorted {
-        return Err(reader.refuse("stamps are not by ascending log partition"));
-    }
     Ok(Intent {
         customer,
         event_name,
         quantity,
-        stamps: Stamps::new(changes),
+        stamps: Stamps::new(judged::changes(reader, "stamps")?),
         attempt: reader.number("attempt")?,
         call_within: Millis(reader.number("call_within")?),
     })

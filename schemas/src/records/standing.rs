@@ -6,7 +6,7 @@
 use super::RecordError;
 use super::codec::{Codec, long};
 use super::fields::{put_long, put_option, put_quantity, put_symbol, put_text};
-use super::judged::{self, put_control, put_usage};
+use super::judged::{self, put_changes, put_control};
 use super::reader::Reader;
 use meterline_core::alert::Judged;
 use meterline_core::catalog::plans::Cap;
@@ -68,7 +68,7 @@ pub fn encode_standing(standing: &Standing, out: &mut Vec<u8>) {
     put_option(out, standing.crossed_at, |out, at| put_long(out, at.0));
     put_text(out, &standing.plan);
     put_control(out, &standing.judged);
-    put_usage(out, &standing.judged);
+    put_changes(out, &standing.judged.usage);
 }
 
 /// Appends a progress record of standings.
@@ -104,7 +104,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Standing, RecordError> {
         plan: reader.text()?.to_owned(),
         judged: {
             let judged = judged::with_control(&mut reader, Vec::new())?;
-            let usage = judged::usage(&mut reader)?;
+            let usage = judged::changes(&mut reader, "judged_usage")?;
             Judged { usage, ..judged }
         },
     };

@@ -6,7 +6,7 @@
 use super::RecordError;
 use super::codec::{Codec, long};
 use super::fields::{put_long, put_option, put_quantity, put_symbol, put_text};
-use super::judged::{self, put_control, put_usage};
+use super::judged::{self, put_changes, put_control};
 use super::reader::Reader;
 use meterline_core::alert::{AlertKey, AlertState, Transition};
 use meterline_core::catalog::plans::Severity;
@@ -42,7 +42,7 @@ pub fn encode_transition(transition: &Transition, out: &mut Vec<u8>) {
     put_quantity(out, transition.used);
     put_quantity(out, transition.limit);
     put_text(out, &transition.plan);
-    put_usage(out, &transition.judged);
+    put_changes(out, &transition.judged.usage);
     put_control(out, &transition.judged);
     put_text(out, &transition.instance);
 }
@@ -70,7 +70,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Transition, RecordError> {
         limit: reader.quantity("limit")?,
         plan: reader.text()?.to_owned(),
         judged: {
-            let usage = judged::usage(&mut reader)?;
+            let usage = judged::changes(&mut reader, "judged_usage")?;
             judged::with_control(&mut reader, usage)?
         },
         instance: reader.text()?.to_owned(),

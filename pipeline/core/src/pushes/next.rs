@@ -99,11 +99,9 @@ pub fn next(
     if now < head.quiet_at {
         return Next::Wait(head.quiet_at);
     }
-    let attempt = if is_head { head.intent.attempt + 1 } else { 1 };
-    let push_again = || push(key, link_of(head), wanted, attempt, call_within, now);
     match head.state {
-        _ if !has_value => push_again(),
-        State::NotTaken => push_again(),
+        _ if !has_value => again(key, head, wanted, call_within, now),
+        State::NotTaken => again(key, head, wanted, call_within, now),
         State::Refused if now < head.at.after(REFUSED_AGAIN) => {
             Next::Wait(head.at.after(REFUSED_AGAIN))
         }
@@ -113,7 +111,8 @@ pub fn next(
     }
 }
 
-/// The step after a summary that does not show the head's value.
+/// The step where Stripe does not have the head's value, as a summary shows, or another is wanted:
+/// the next attempt of the head's version, or the first of a newer one.
 #[must_use]
 pub fn again(
     key: &PushKey,

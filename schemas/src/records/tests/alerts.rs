@@ -24,8 +24,9 @@ fn quantities() -> impl Iterator<Item = Quantity> {
         .map(quantity)
 }
 
-fn judged(partitions: u32) -> Judged {
-    let usage = (0..partitions).map(|partition| {
+/// A change in each of the first partitions of a topic.
+pub(super) fn changes(partitions: u32) -> Vec<(LogPartition, Stamp)> {
+    let change = |partition| {
         let log_partition = LogPartition {
             topic_id: LOG_PARTITION.topic_id,
             partition,
@@ -35,9 +36,13 @@ fn judged(partitions: u32) -> Judged {
             offset: MAX_OFFSET - u64::from(partition),
         };
         (log_partition, stamp)
-    });
+    };
+    (0..partitions).map(change).collect()
+}
+
+fn judged(partitions: u32) -> Judged {
     Judged {
-        usage: usage.collect(),
+        usage: changes(partitions),
         catalog: 1 << 40,
         account: (partitions > 0).then_some(1 << 41),
         effective: (partitions > 1).then_some(7),

@@ -1,26 +1,11 @@
 //! Steps of pushes survive their encoding; what contradicts itself is refused.
 
-use super::{LOG_PARTITION, by_schema, check_survives, encoded};
+use super::alerts::changes;
+use super::{by_schema, check_survives, encoded};
 use crate::records::{Record, RecordError, decode};
-use meterline_core::position::{LogPartition, MAX_OFFSET, Stamp};
 use meterline_core::push::{Intent, Outcome, PushKey, PushRecord, Stamps, Step};
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, Millis};
-
-fn stamps(partitions: u32) -> Stamps {
-    let change = |partition| {
-        let log_partition = LogPartition {
-            topic_id: LOG_PARTITION.topic_id,
-            partition,
-        };
-        let stamp = Stamp {
-            epoch: u16::MAX,
-            offset: MAX_OFFSET - u64::from(partition),
-        };
-        (log_partition, stamp)
-    };
-    Stamps::new((0..partitions).map(change).collect())
-}
 
 fn steps() -> Vec<Step> {
     let detail = || "429, «later»".to_owned();
@@ -29,7 +14,7 @@ fn steps() -> Vec<Step> {
             customer: "cus_1".to_owned(),
             event_name: "api_calls".to_owned(),
             quantity: Quantity::from_raw(raw).expect("in range"),
-            stamps: stamps(partitions),
+            stamps: Stamps::new(changes(partitions)),
             attempt: u32::MAX,
             call_within: Millis(u32::MAX),
         })
