@@ -12,6 +12,8 @@ pub mod account;
 pub mod accounts;
 pub mod alert;
 pub mod bucket;
+pub mod carries;
+pub mod carry;
 pub mod catalog;
 pub mod causes;
 pub mod chain;

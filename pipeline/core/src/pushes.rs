@@ -174,6 +174,26 @@ impl Pushes {
         }
     }
 
+    /// Moves past a record that is of no push, such as a carry.
+    ///
+    /// # Errors
+    /// As [`Pushes::apply`].
+    pub fn pass(
+        &mut self,
+        partition: u32,
+        offset: Offset,
+        append_time: LogTime,
+    ) -> Result<(), Halt> {
+        self.partition_mut(partition)?
+            .order
+            .pass(offset, append_time)
+    }
+
+    /// All chains and their heads.
+    pub fn heads(&self) -> impl Iterator<Item = (&PushKey, &Head)> {
+        self.partitions.iter().flat_map(|p| &p.heads)
+    }
+
     /// The head of a chain; `None` where it is empty or forgotten.
     #[must_use]
     pub fn head(&self, key: &PushKey) -> Option<&Head> {

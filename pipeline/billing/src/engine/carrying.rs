@@ -1,0 +1,270 @@
+//! Carrying: what a final invoice billed otherwise goes to the running period.
+//!
+//! A final line never changes, so what it billed is read once and compared, whenever one of its
+//! windows changes, with what they come to. The difference that was not carried yet is added to the
+//! window of the present hour, by a decision on `meterline.pushes`. Because whole sums are compared,
+//! nothing depends on when the invoice became final, or on which pushes it still saw. A carry in a
+//! period that is final by the time it arrives is a difference of that period, and goes on.
+//!
+//! Windows that Stripe would not take at all are carried one by one.
+
+use super::Engine;
+use super::action::{Action, Append, Now, Status};
+use super::deciding::TOO_OLD;
+use super::pairs::PairId;
+use meterline_core::carry::{CarriedWindow, Carry, CarryKey, CarryRecord, WINDOWS_MAX};
+use meterline_core::position::{LogPartition, Stamp};
+use meterline_core::push::Stamps;
+use meterline_core::quantity::Quantity;
+use meterline_core::time::{EventTime, Hour, LogTime, Millis};
+use rand::Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What may have been billed otherwise.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Source {
+    /// A line of a final invoice.
+    Line(Arc<str>, usize),
+    /// A window that is too old.
+    Window(PairId, Hour),
+}
+
+/// What a source comes to.
+struct Sum {
+    id: PairId,
+    key: CarryKey,
+    wanted: Quantity,
+    billed: Quantity,
+    changes: BTreeMap<LogPartition, Stamp>,
+    windows: Vec<CarriedWindow>,
+}
+
+impl Engine {
+    /// A window changed: the final lines that bill it are to be compared again.
+    pub(super) fn unequal_again(&mut self, tenant: &Arc<str>, id: PairId, hour: Hour, now: Now) {
+        let Some(event_name) = self.meters.get(&self.pairs.get(id).meter).cloned() else {
+            return;
+        };
+        for customer in self.linked.get(tenant).into_iter().flatten() {
+            for (invoice, line) in self.invoices.lines(customer, &event_name) {
+                let seen = self.invoices.get(invoice).map(|invoice| &invoice.seen);
+                let bills = seen.is_some_and(|seen| {
+                    seen.status == Status::Final && seen.lines[line].hours.contains(&hour)
+                });
+                if bills {
+                    let source = Source::Line(Arc::clone(invoice), line);
+                    self.unequal.insert((now.wall, source));
+                }
+            }
+        }
+    }
+
+    /// Carries differences whose time has come.
+    pub(super) fn carry_due(&mut self, now: Now) {
+        while let Some((at, _)) = self.unequal.first()
+            && *at <= now.wall
+        {
+            let Some((_, source)) = self.unequal.pop_first() else {
+                return;
+            };
+            if let Some(at) = self.carry_source(&source, now) {
+                self.unequal.insert((at, source));
+            }
+        }
+    }
+
+    /// Carries what a source was billed otherwise; when to look again, where it must wait.
+    fn carry_source(&mut self, source: &Source, now: Now) -> Option<LogTime> {
+        let later = now
+            .wall
+            .after(Millis(self.random.random_range(30_000..60_000)));
+        let sum = match source {
+            Source::Line(invoice, line) => match self.sum_line(invoice, *line) {
+                Summed::Sum(sum) => *sum,
+                Summed::Later => return Some(later),
+                Summed::Nothing => return None,
+            },
+            Source::Window(id, hour) => self.sum_window(*id, *hour)?,
+        };
+        let carried = self.carries.carried(&sum.key);
+        let before = carried.map_or(Quantity::ZERO, |carried| carried.quantity);
+        let quantity = minus(sum.wanted, sum.billed).and_then(|q| minus(q, before))?;
+        if quantity == Quantity::ZERO {
+            return None;
+        }
+        let again = carried.map(|carried| carried.at.after(self.settings.open_every));
+        if let Some(again) = again.filter(|again| now.wall < *again) {
+            return Some(again);
+        }
+        if self.pairs.get(sum.id).carrying.is_some() {
+            return Some(later);
+        }
+        let hour = EventTime(now.wall.0 * 1_000).hour();
+        let Some((customer, event_name)) = self.billed_now(sum.id, hour) else {
+            return Some(later); // Nobody is billed now: it waits, and is shown.
+        };
+        let head = carried.map(|carried| carried.offset);
+        let write_id = self.random.random();
+        let record = CarryRecord {
+            write_id,
+            head,
+            key: sum.key,
+            carry: Carry {
+                customer,
+                event_name,
+                window: hour.start(),
+                quantity,
+                wanted: sum.wanted,
+                billed: sum.billed,
+                stamps: Stamps::new(sum.changes.into_iter().collect()),
+                windows: sum.windows,
+            },
+            instance: self.instance.clone(),
+        };
+        self.pairs.at(sum.id).carrying = Some(write_id);
+        self.out
+            .push(Action::Append(Append::Carry(Box::new(record))));
+        Some(later)
+    }
+
+    /// Who is billed for an hour's window: whom its chain has, else whom the account has.
+    fn billed_now(&self, id: PairId, hour: Hour) -> Option<(String, String)> {
+        if let Some(head) = self.pushes.head(&self.key(id, hour)) {
+            return Some((head.intent.customer.clone(), head.intent.event_name.clone()));
+        }
+        let pair = self.pairs.get(id);
+        let customer = self.customers.get(&pair.tenant)?;
+        let event_name = self.meters.get(&pair.meter)?;
+        Some((customer.to_string(), event_name.to_string()))
+    }
+
+    /// What the windows that a final line bills come to.
+    fn sum_line(&self, invoice: &str, number: usize) -> Summed {
+        let Some(invoice) = self.invoices.get(invoice) else {
+            return Summed::Nothing;
+        };
+        let seen = &invoice.seen;
+        let line = &seen.lines[number];
+        let tenant = self.owners.get(&seen.customer);
+        let pair = tenant.and_then(|tenant| self.pair_of(tenant, &line.event_name));
+        let (Some(tenant), Some(id), Status::Final) = (tenant, pair, seen.status) else {
+            return Summed::Nothing;
+        };
+        if !self.is_sealed(tenant, line.hours.end.start()) {
+            return Summed::Later;
+        }
+        let mut sum = Sum {
+            id,
+            key: CarryKey {
+                tenant: tenant.to_string(),
+                meter: self.pairs.get(id).meter.to_string(),
+                source: format!("{}/{}", seen.id, line.hours.start.0),
+            },
+            wanted: Quantity::ZERO,
+            billed: line.quantity,
+            changes: BTreeMap::new(),
+            windows: Vec::new(),
+        };
+        for (hour, _) in self.pairs.get(id).hours.range(line.hours.clone()) {
+            let head = self.pushes.head(&self.key(id, *hour));
+            let Some(head) = head.filter(|head| *head.intent.customer == *seen.customer) else {
+                continue;
+            };
+            let Some((value, stamps)) = self.wanted(id, *hour) else {
+                return Summed::Later;
+            };
+            let Ok(wanted) = sum.wanted.plus(value) else {
+                return Summed::Later;
+            };
+            sum.wanted = wanted;
+            for (log_partition, stamp) in stamps.changes() {
+                let known = sum.changes.entry(*log_partition).or_insert(*stamp);
+                *known = (*known).max(*stamp);
+            }
+            if head.intent.quantity != value && sum.windows.len() < WINDOWS_MAX {
+                sum.windows.push(CarriedWindow {
+                    window: hour.start(),
+                    before: head.intent.quantity,
+                    after: value,
+                    stamps,
+                });
+            }
+        }
+        Summed::Sum(Box::new(sum))
+    }
+
+    /// What a window comes to that Stripe never took.
+    fn sum_window(&self, id: PairId, hour: Hour) -> Option<Sum> {
+        let key = self.key(id, hour);
+        if self.pushes.head(&key).is_some() {
+            return None; // It is a window of its invoice.
+        }
+        let (wanted, stamps) = self.wanted(id, hour)?;
+        Some(Sum {
+            id,
+            key: CarryKey {
+                tenant: key.tenant,
+                meter: key.meter,
+                source: format!("window/{}", hour.0),
+            },
+            wanted,
+            billed: Quantity::ZERO,
+            changes: stamps.changes().iter().copied().collect(),
+            windows: vec![CarriedWindow {
+                window: hour.start(),
+                before: Quantity::ZERO,
+                after: wanted,
+                stamps,
+            }],
+        })
+    }
+
+    /// A window is too old to be pushed.
+    pub(super) fn carry_too_old(&mut self, id: PairId, hour: Hour, reason: &str, now: Now) {
+        let is_unpushed = self.pushes.head(&self.key(id, hour)).is_none();
+        if reason == TOO_OLD && is_unpushed {
+            self.unequal.insert((now.wall, Source::Window(id, hour)));
+        }
+    }
+
+    /// A carry was read: its window has another value now, whoever wrote it.
+    pub(super) fn carry_read_back(&mut self, record: &CarryRecord, now: Now) {
+        let CarryKey { tenant, meter, .. } = &record.key;
+        let hour = record.carry.window.hour();
+        let Some(id) = self.pairs.find(tenant, meter) else {
+            return; // Its total was not read yet: it is planned when everything was.
+        };
+        let pair = self.pairs.at(id);
+        pair.hours.entry(hour).or_default();
+        if pair.carrying == Some(record.write_id) {
+            pair.carrying = None;
+        }
+        if self.started {
+            self.changed(id, hour, now);
+        }
+    }
+
+    /// A carry could not be appended, as far as is known.
+    pub(super) fn carry_not_appended(&mut self, write_id: u128) {
+        for id in self.pairs.all() {
+            let pair = self.pairs.at(id);
+            if pair.carrying == Some(write_id) {
+                pair.carrying = None;
+            }
+        }
+    }
+}
+
+/// A final line's sum.
+enum Summed {
+    Sum(Box<Sum>),
+    /// It cannot be said yet.
+    Later,
+    Nothing,
+}
+
+fn minus(a: Quantity, b: Quantity) -> Option<Quantity> {
+    a.plus(Quantity::from_raw(b.raw().checked_neg()?).ok()?)
+        .ok()
+}
