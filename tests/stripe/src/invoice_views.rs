@@ -93,13 +93,17 @@ fn line_json(account: &Account, invoice: &Invoice, line: &Line) -> Value {
     lines::json(account, &of, line)
 }
 
-/// `GET /v1/invoices`
+/// `GET /v1/invoices`. `created[gte]`: "Minimum value to filter by (inclusive)"
+/// (<https://docs.stripe.com/api/invoices/list>).
 pub(crate) fn list(account: &Account, form: &Form) -> Result<Value, Refusal> {
-    form.only(&[&PAGE[..], &["customer", "status", "subscription"]].concat())?;
+    let known = ["created", "customer", "status", "subscription"];
+    form.only(&[&PAGE[..], &known[..]].concat())?;
+    let created_from = form.integer("created[gte]")?;
     let [customer, status, subscription] =
         ["customer", "status", "subscription"].map(|n| form.get(n));
     let invoices = account.invoices.values().rev().filter(|invoice| {
-        customer.is_none_or(|customer| invoice.customer == customer)
+        created_from.is_none_or(|from| invoice.created >= from)
+            && customer.is_none_or(|customer| invoice.customer == customer)
             && status.is_none_or(|status| invoice.status.name() == status)
             && (subscription.is_none() || invoice.subscription.as_deref() == subscription)
     });
