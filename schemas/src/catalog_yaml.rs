@@ -13,6 +13,7 @@ mod marks;
 mod plans;
 mod reader;
 mod scalar;
+mod stripe;
 mod tree;
 
 pub use json::to_json;

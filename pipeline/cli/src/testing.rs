@@ -101,6 +101,7 @@ pub(crate) fn catalog() -> Catalog {
         }],
         meters: vec![bandwidth, errors, minutes, balance],
         plans: meterline_core::catalog::Plans::default(),
+        stripe: meterline_core::catalog::StripeMapping::default(),
     }
 }
 

@@ -14,11 +14,13 @@ pub mod compiled;
 mod filter;
 mod id_time;
 pub mod plans;
+pub mod stripe;
 
 pub use check::{Problem, succeeds, validate};
 pub use compiled::{CompiledCatalog, CompiledMeter};
 pub use id_time::id_time_of;
 pub use plans::Plans;
+pub use stripe::StripeMapping;
 
 /// The newest version of the fold's semantics that this binary has; see [`Catalog::fold`].
 pub const NEWEST_FOLD: u32 = 1;
@@ -52,6 +54,9 @@ pub struct Catalog {
     /// What accounts may use. They change no bucket, and catalogs before them have none.
     #[serde(default, skip_serializing_if = "Plans::is_empty")]
     pub plans: Plans,
+    /// What is pushed to Stripe. It changes no bucket, and catalogs before it have none.
+    #[serde(default, skip_serializing_if = "StripeMapping::is_empty")]
+    pub stripe: StripeMapping,
 }
 
 impl Catalog {
@@ -71,6 +76,7 @@ impl Catalog {
             schemas: Vec::new(),
             meters,
             plans: Plans::default(),
+            stripe: StripeMapping::default(),
         }
     }
 

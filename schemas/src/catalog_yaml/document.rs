@@ -5,6 +5,7 @@
 use super::plans;
 use super::reader::{Item, Reader, Section};
 use super::scalar;
+use super::stripe;
 use super::tree::{Entry, Node};
 use meterline_core::catalog::check::source_path;
 use meterline_core::catalog::{
@@ -14,7 +15,7 @@ use meterline_core::quantity::Quantity;
 use meterline_core::time::Millis;
 use std::collections::BTreeMap;
 
-const CATALOG_KEYS: [&str; 17] = [
+const CATALOG_KEYS: [&str; 18] = [
     "catalog",
     "fold",
     "acceptance",
@@ -32,6 +33,7 @@ const CATALOG_KEYS: [&str; 17] = [
     "derived",
     "health",
     "plans",
+    "stripe",
 ];
 const BOUNDS_KEYS: [&str; 5] = [
     "id_bytes",
@@ -73,6 +75,7 @@ pub(super) fn catalog(reader: &mut Reader, root: &Node) -> Catalog {
     }
     let fold = reader.required(&section, "fold");
     let ignored_types = reader.optional(&section, "ignored_types");
+    let meters = meters(reader, &section);
     Catalog {
         name: name.and_then(|item| reader.text(&item)).unwrap_or_default(),
         fold: reader
@@ -86,8 +89,9 @@ pub(super) fn catalog(reader: &mut Reader, root: &Node) -> Catalog {
         bounds: bounds(reader, &section),
         sources: sources(reader, &section),
         schemas: schemas(reader, &section),
-        meters: meters(reader, &section),
         plans: plans::plans(reader, &section),
+        stripe: stripe::stripe(reader, &section, &meters),
+        meters,
     }
 }
 

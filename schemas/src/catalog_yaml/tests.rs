@@ -9,6 +9,7 @@ use meterline_core::time::Millis;
 use std::path::{Path, PathBuf};
 
 mod plans;
+mod stripe;
 mod units;
 
 /// Compares the lines of what is refused in a file `c.yaml`.

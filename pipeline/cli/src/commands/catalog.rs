@@ -14,6 +14,7 @@ use std::path::Path;
 
 mod plans;
 mod schema;
+mod stripe;
 
 /// A catalog and the text it was read from.
 pub(crate) struct CatalogFile {
@@ -158,14 +159,16 @@ fn show(args: &ShowArgs, session: &Session<'_>) -> Result<(), Failure> {
             serde_json::to_string_pretty(catalog).context("failed to write JSON")? + "\n"
         }
         Output::Table => {
-            let meters = meters(catalog).render(Output::Table)?;
-            let plans = plans::table(catalog);
-            let plans = if plans.is_empty() {
-                String::new()
-            } else {
-                format!("\n{}", plans.render(Output::Table)?)
-            };
-            format!("{}\n{meters}{plans}", heading(&view, decision))
+            let mut text = heading(&view, decision);
+            let tables = [
+                meters(catalog),
+                plans::table(catalog),
+                stripe::table(catalog),
+            ];
+            for table in tables.into_iter().filter(|table| !table.is_empty()) {
+                text = format!("{text}\n{}", table.render(Output::Table)?);
+            }
+            text
         }
         form @ (Output::Csv | Output::Parquet) => meters(catalog).render(form)?,
     };

@@ -7,6 +7,7 @@
 
 mod meters;
 pub(crate) mod plans;
+mod stripe;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -98,6 +99,7 @@ pub(super) fn content(catalog: &Catalog) -> Vec<Problem> {
     schemas(catalog, &mut problems);
     meters::check(catalog, &mut problems);
     plans::check(catalog, &mut problems);
+    stripe::check(catalog, &mut problems);
     problems
 }
 

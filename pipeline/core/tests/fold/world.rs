@@ -68,6 +68,7 @@ pub(crate) fn catalog() -> Catalog {
             .map(|(name, aggregation, group_by)| meter(name, "use", aggregation, group_by))
             .collect(),
         plans: meterline_core::catalog::Plans::default(),
+        stripe: meterline_core::catalog::StripeMapping::default(),
     }
 }
 

@@ -5,14 +5,15 @@
 //! some versions.
 
 use super::super::{Catalog, Condition, Meter, Test, WriterSchema};
-use super::{Problem, source_path};
+use super::{Problem, source_path, stripe};
 use std::collections::BTreeSet;
 
 /// All that is wrong with `next` as the successor of `earlier`, the versions in force so far.
 ///
 /// A meter's description, unit and `max_dimensions` may change; a meter may leave, and come back
 /// as it was. A source's rule may be added, but neither changed nor dropped. A writer schema may
-/// leave; its Confluent id stays taken. `fold` never goes down.
+/// leave; its Confluent id stays taken. A meter's name at Stripe stays, and so does its customer
+/// key. `fold` never goes down.
 #[must_use]
 pub fn succeeds<'a>(next: &Catalog, earlier: impl Iterator<Item = &'a Catalog>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
@@ -39,6 +40,7 @@ fn changes(next: &Catalog, before: &Catalog) -> Vec<Problem> {
     meters(next, before, &mut problems);
     sources(next, before, &mut problems);
     schemas(next, before, &mut problems);
+    stripe::succeeds(next, before, &mut problems);
     problems
 }
 
