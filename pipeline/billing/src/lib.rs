@@ -7,5 +7,6 @@
 //! answer for a proof, to push what it cannot prove to be newer.
 
 pub mod engine;
+pub mod stripe;
 
 pub use engine::Engine;

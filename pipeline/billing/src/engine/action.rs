@@ -97,6 +97,8 @@ pub enum Weather {
     TooMany,
     /// Stripe does not answer, or with an error of its own.
     Away,
+    /// Stripe refuses the key, or lacks it a permission: every call fails until that is mended.
+    Denied,
 }
 
 /// A reading of a customer's summaries at a meter, by hour.

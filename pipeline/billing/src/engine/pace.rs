@@ -98,6 +98,12 @@ impl Breaker {
         }
     }
 
+    /// Nothing is taken until somebody mends the key.
+    pub(super) fn denied(&mut self, now: LogTime) {
+        self.failures = FAILURES + 6;
+        self.until = now.after(self.pause());
+    }
+
     pub(super) const fn is_away(&self) -> bool {
         self.failures >= FAILURES
     }

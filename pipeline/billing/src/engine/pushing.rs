@@ -220,6 +220,7 @@ impl Engine {
                 self.bucket.slow(now.steady);
             }
             Weather::Away => self.breaker.failed(now.wall),
+            Weather::Denied => self.breaker.denied(now.wall),
         }
     }
 

@@ -40,11 +40,33 @@ pub fn list_hours(
     span: Period,
     after: Option<&str>,
 ) -> Read<Page<EventSummary>> {
+    list(meter, customer, span, "hour", after)
+}
+
+/// Asks for a page of the days (UTC) of a customer at a meter. Both ends of the span must be whole
+/// days: "start and end times must align with UTC day boundaries".
+#[must_use]
+pub fn list_days(
+    meter: &str,
+    customer: &str,
+    span: Period,
+    after: Option<&str>,
+) -> Read<Page<EventSummary>> {
+    list(meter, customer, span, "day", after)
+}
+
+fn list(
+    meter: &str,
+    customer: &str,
+    span: Period,
+    window: &str,
+    after: Option<&str>,
+) -> Read<Page<EventSummary>> {
     let mut form = page(after);
     form.put("customer", customer);
     form.put("start_time", span.start);
     form.put("end_time", span.end);
-    form.put("value_grouping_window", "hour");
+    form.put("value_grouping_window", window);
     let meter = path_part(meter);
     Read::new(format!("/v1/billing/meters/{meter}/event_summaries"), form)
 }
