@@ -72,6 +72,13 @@ fn refused(
                 detail: reason,
             }])
         }
+        // Not whose it is: that may be nobody whom this caller may see.
+        ControlError::Unfit(Refused::CustomerTaken { .. }) => {
+            Problem::invalid(vec![FieldProblem {
+                field: "terms.stripe_customer".to_owned(),
+                detail: "is or was another account's; make another customer at Stripe".to_owned(),
+            }])
+        }
         ControlError::Unfit(refused) => Problem::of(Kind::Invalid, refused.to_string()),
         ControlError::NoCatalog => {
             Problem::of(Kind::Unavailable, "there is no catalog yet").retry_after(5)

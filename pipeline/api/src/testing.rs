@@ -318,6 +318,7 @@ fn accounts(more: Vec<Decision>) -> Accounts {
                 time_zone: "UTC".to_owned(),
                 overrides: BTreeMap::new(),
                 contacts: Vec::new(),
+                stripe_customer: None,
             },
         }))
     };

@@ -106,6 +106,10 @@ fn accounts_keys_routes_and_limits_refuse_wrong_arguments() {
             "account set acme --no-contacts --contact a@b.c",
             "cannot be used with",
         ),
+        (
+            "account set acme --file a.yaml --stripe-customer cus_1",
+            "cannot be used with",
+        ),
         ("account list --limit 0", "0 is not in 1..=1000000"),
         (
             "account import accounts.txt",

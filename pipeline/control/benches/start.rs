@@ -117,6 +117,7 @@ fn record(number: u64, author: &Author) -> Vec<u8> {
             time_zone: "Europe/Berlin".to_owned(),
             overrides: BTreeMap::new(),
             contacts: vec![format!("billing@customer-{number}.example")],
+            stripe_customer: None,
         },
     };
     let record = propose_after(None, Decision::Account(Box::new(change)), author);

@@ -13,6 +13,7 @@ use meterline_core::control::{ChainKey, ControlRecord, Decision, View};
 use meterline_core::limits::terms::check_account;
 use meterline_core::position::Offset;
 use meterline_core::time::LogTime;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// An hour, with which a new period begins.
@@ -79,9 +80,15 @@ impl AccountLog {
         let deadline = Instant::now() + timeout;
         let view = self.control().read_to_end(timeout)?;
         let accounts = self.accounts();
-        let prepared: Vec<_> = changes
+        let mut links = Links::default();
+        let prepared: Vec<Result<_, ControlError>> = changes
             .into_iter()
-            .map(|(decision, expected)| prepare(decision, expected, author, &accounts, &view))
+            .map(|(decision, expected)| {
+                links.check(&decision).map_err(ControlError::Unfit)?;
+                let prepared = prepare(decision, expected, author, &accounts, &view)?;
+                links.note(&prepared);
+                Ok(prepared)
+            })
             .collect();
         drop(accounts);
         let mut records = Vec::new();
@@ -101,6 +108,42 @@ impl AccountLog {
         });
         Ok(answers.collect())
     }
+}
+
+/// Accounts of the customers at Stripe that one batch links: the fold knows only of those before.
+#[derive(Default)]
+struct Links(BTreeMap<String, String>);
+
+impl Links {
+    /// Refuses the customer of another account of the batch.
+    fn check(&self, decision: &Decision) -> Result<(), Refused> {
+        let Some((customer, account)) = link(decision) else {
+            return Ok(());
+        };
+        match self.0.get(customer) {
+            Some(first) if first != account => Err(Refused::CustomerTaken {
+                customer: customer.to_owned(),
+                account: first.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&mut self, prepared: &Prepared) {
+        if let Prepared::Write(record) = prepared
+            && let Some((customer, account)) = link(&record.decision)
+        {
+            self.0.insert(customer.to_owned(), account.to_owned());
+        }
+    }
+}
+
+/// The customer that a decision links, and its account.
+fn link(decision: &Decision) -> Option<(&str, &str)> {
+    let Decision::Account(change) = decision else {
+        return None;
+    };
+    Some((change.terms.stripe_customer.as_deref()?, &change.account))
 }
 
 fn answer(decided: Decided, chain: ChainKey) -> Result<Changed, ControlError> {

@@ -87,6 +87,7 @@ fn record(offset: u64) -> ControlRecord {
         time_zone: "Europe/Berlin".to_owned(),
         overrides: BTreeMap::new(),
         contacts: vec![format!("billing@customer-{offset}.example")],
+        stripe_customer: None,
     };
     ControlRecord {
         write_id: u128::from(offset),

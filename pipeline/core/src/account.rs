@@ -58,6 +58,10 @@ pub struct AccountTerms {
     pub overrides: BTreeMap<String, Override>,
     /// E-mail addresses of people to tell.
     pub contacts: Vec<String>,
+    /// Id of its customer at Stripe, `cus_…`, that its use is pushed to; `None`: nothing is. A
+    /// customer that was linked once is never another account's. Accounts before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe_customer: Option<String>,
 }
 
 /// Whether an account is served.

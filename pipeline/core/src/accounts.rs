@@ -6,7 +6,7 @@
 //! writers ask [`Accounts::check`] first. There is no secret in here, no plan is looked up, and no
 //! write id is kept: a writer's own reading of the log has those.
 
-use crate::account::{ApiKey, Route};
+use crate::account::{AccountChange, ApiKey, Route};
 use crate::chain::{Chains, Ruling};
 use crate::control::{ChainKey, ControlRecord, Decision};
 use crate::halt::Halt;
@@ -22,6 +22,7 @@ mod form;
 mod snapshot;
 
 pub use account::{Account, PENDING_MAX, VERSIONS_KEPT_MILLIS, VERSIONS_MAX, Version};
+pub(crate) use form::customer_fault;
 pub use form::{ACCOUNT_ID_BYTES_MAX, Refused};
 pub use snapshot::SNAPSHOT_FORMAT;
 
@@ -41,6 +42,8 @@ pub struct Accounts {
     keys: BTreeMap<Arc<str>, Arc<ApiKey>>,
     routes: BTreeMap<Arc<str>, Arc<Route>>,
     actors: BTreeSet<Arc<str>>,
+    /// Customers at Stripe that a record in force ever linked, with their account.
+    customers: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// A chain of this fold. The id is shared with the maps.
@@ -69,9 +72,9 @@ impl Id {
 impl Accounts {
     /// Folds the record at `offset`.
     ///
-    /// A record that names its chain's head is ignored all the same where [`Refused::Revoked`] or
-    /// [`Refused::TooManyPending`] is said of it. A decision that is not of accounts is passed, and
-    /// called ignored.
+    /// A record that names its chain's head is ignored all the same where [`Refused::Revoked`],
+    /// [`Refused::TooManyPending`] or [`Refused::CustomerTaken`] is said of it. A decision that is
+    /// not of accounts is passed, and called ignored.
     ///
     /// # Errors
     /// [`Halt::Order`] for a record at or below one already read; [`Halt::UnknownFormat`] for one
@@ -128,10 +131,25 @@ impl Accounts {
                 Some(known) if known.revoked => Err(Refused::Revoked(key.id.clone())),
                 _ => Ok(()),
             },
-            Decision::Account(change) => match self.account(&change.account) {
-                Some(account) => account.check_pending(change, now),
-                None => Ok(()),
-            },
+            Decision::Account(change) => {
+                self.check_customer(change)?;
+                match self.account(&change.account) {
+                    Some(account) => account.check_pending(change, now),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the customer that an account names was never another account's.
+    fn check_customer(&self, change: &AccountChange) -> Result<(), Refused> {
+        let customer = change.terms.stripe_customer.as_deref();
+        match customer.and_then(|customer| self.customers.get_key_value(customer)) {
+            Some((customer, owner)) if **owner != *change.account => Err(Refused::CustomerTaken {
+                customer: customer.to_string(),
+                account: owner.to_string(),
+            }),
             _ => Ok(()),
         }
     }
@@ -156,6 +174,11 @@ impl Accounts {
                 let calendar =
                     form::calendar(&change.account, &change.terms).map_err(unreadable)?;
                 let actor = self.actor(&record.actor);
+                if let Some(customer) = change.terms.stripe_customer.as_deref()
+                    && !self.customers.contains_key(customer)
+                {
+                    self.customers.insert(customer.into(), Arc::clone(id));
+                }
                 let version = Version::new(offset, now, actor, change, calendar);
                 let account = self.accounts.entry(Arc::clone(id)).or_default();
                 account.push(version, now);
@@ -216,6 +239,19 @@ impl Accounts {
     #[must_use]
     pub fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.get(id)
+    }
+
+    /// The customer at Stripe that a tenant is linked to by the version in effect at a moment;
+    /// `None` where it has no account then, or is not linked.
+    ///
+    /// Exact for moments within 165 days of log time.
+    #[must_use]
+    pub fn stripe_customer(&self, tenant: &str, at: LogTime) -> Option<&str> {
+        self.account(tenant)?
+            .at(at)?
+            .terms
+            .stripe_customer
+            .as_deref()
     }
 
     /// How many accounts there are.

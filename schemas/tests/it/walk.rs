@@ -69,6 +69,7 @@ impl Walk {
             time_zone: "UTC".to_owned(),
             overrides,
             contacts: Vec::new(),
+            stripe_customer: None,
         });
         if let Some(account) = &account {
             assert_eq!(terms::check_account(account, &catalog), []);

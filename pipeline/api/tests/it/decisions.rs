@@ -83,6 +83,10 @@ fn what_an_account_may_not_say_is_refused_with_its_path() {
             json!({"plan": "free", "start": "2026-01-01", "time_zone": "Asia/Kathmandu"}),
             "terms.time_zone",
         ),
+        (
+            json!({"plan": "free", "start": "2026-01-01", "stripe_customer": "acct_1"}),
+            "terms.stripe_customer",
+        ),
     ] {
         let body = json!({ "terms": terms });
         let (status, problem) = put(&api, "/v1/accounts/acme", None, &body);
@@ -91,6 +95,29 @@ fn what_an_account_may_not_say_is_refused_with_its_path() {
         let named = fields.iter().any(|error| error["field"] == json!(field));
         assert!(named, "{field}: {problem}");
     }
+}
+
+#[test]
+fn a_customer_at_stripe_is_one_account_s_and_others_are_not_told_whose() {
+    let site = Site::new();
+    let api = site.start_ready();
+    let body = |customer: Value| {
+        let terms = json!({"plan": "free", "start": "2026-01-01", "stripe_customer": customer});
+        json!({ "terms": terms })
+    };
+    let (status, view) = put(&api, "/v1/accounts/acme", None, &body(json!("cus_1")));
+    assert_eq!(status, 200, "{view}");
+    assert_eq!(view["terms"]["stripe_customer"], json!("cus_1"));
+    let (status, problem) = put(&api, "/v1/accounts/other", None, &body(json!("cus_1")));
+    assert_eq!(status, 422, "{problem}");
+    assert_eq!(
+        problem["errors"][0]["field"],
+        json!("terms.stripe_customer")
+    );
+    assert!(!problem.to_string().contains("acme"), "{problem}");
+    let (status, view) = put(&api, "/v1/accounts/other", None, &body(Value::Null));
+    assert_eq!(status, 200, "{view}");
+    assert_eq!(view["terms"].get("stripe_customer"), None);
 }
 
 #[test]

@@ -59,10 +59,14 @@ pub(crate) struct SetArgs {
     /// Tell nobody.
     #[arg(long, conflicts_with = "contacts")]
     pub no_contacts: bool,
+    /// Id of its customer at Stripe, which its use is pushed to, or `none`. A customer that was
+    /// linked once is never another account's.
+    #[arg(long, value_name = "cus_…|none")]
+    pub stripe_customer: Option<String>,
     /// The whole account from a file, in YAML or JSON, as `account get --output json` shows it
     /// under `terms`; quantities without a unit are in base units.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "name", "start", "time_zone",
-        "status", "overrides", "drop_override", "contacts", "no_contacts"])]
+        "status", "overrides", "drop_override", "contacts", "no_contacts", "stripe_customer"])]
     pub file: Option<PathBuf>,
     /// How and when it takes effect, and who says so.
     #[command(flatten)]
@@ -76,7 +80,13 @@ pub(crate) struct SetArgs {
 impl SetArgs {
     /// Whether nothing is given that could change an account.
     pub(crate) fn says_nothing(&self) -> bool {
-        let texts = [&self.plan, &self.name, &self.start, &self.time_zone];
+        let texts = [
+            &self.plan,
+            &self.name,
+            &self.start,
+            &self.time_zone,
+            &self.stripe_customer,
+        ];
         let lists = [&self.overrides, &self.drop_override, &self.contacts];
         texts.iter().all(|text| text.is_none())
             && lists.iter().all(|list| list.is_empty())
@@ -156,8 +166,9 @@ pub(crate) struct ListArgs {
 pub(crate) struct ImportArgs {
     /// CSV with a header line, or one JSON object a line (`.ndjson`, `.jsonl`, `.json`). Columns:
     /// `account` (or `id`), `plan`, `name`, `start`, `time_zone`, `status`, `contacts` (separated
-    /// by spaces), `overrides` (as --override, separated by spaces); in JSON the fields of an
-    /// account as `account get` shows them. What a line does not have stays as it is.
+    /// by spaces), `overrides` (as --override, separated by spaces), `stripe_customer` (or `none`);
+    /// in JSON the fields of an account as `account get` shows them. What a line does not have
+    /// stays as it is.
     pub file: PathBuf,
     /// How and when all of them take effect, and who says so.
     #[command(flatten)]

@@ -30,6 +30,7 @@ fn account(running: RunningPeriod) -> AccountChange {
             time_zone: "UTC".to_owned(),
             overrides: BTreeMap::new(),
             contacts: Vec::new(),
+            stripe_customer: None,
         },
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn follow(settings: &Settings) -> AccountLog {
     ControlLog::connect_with_accounts(settings, options).expect("a client")
 }
 
-fn change(id: &str, plan: &str) -> AccountChange {
+pub(crate) fn change(id: &str, plan: &str) -> AccountChange {
     AccountChange {
         account: id.to_owned(),
         effective: None,
@@ -59,6 +59,7 @@ fn change(id: &str, plan: &str) -> AccountChange {
             time_zone: "UTC".to_owned(),
             overrides: BTreeMap::new(),
             contacts: Vec::new(),
+            stripe_customer: None,
         },
     }
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod adopting;
+mod customers;
 mod deciding;
 mod halting;
 mod initializing;

@@ -100,6 +100,7 @@ pub(crate) fn account(tenant: usize) -> (u64, ControlRecord) {
         time_zone: "UTC".to_owned(),
         overrides: BTreeMap::new(),
         contacts: Vec::new(),
+        stripe_customer: None,
     };
     let change = AccountChange {
         account: id(tenant),

@@ -24,6 +24,10 @@ const ADDRESSES_MAX: usize = 64;
 /// Most overrides of one account, meters of one route and tenants of one key; a catalog has fewer
 /// meters.
 const NAMES_MAX: usize = 10_000;
+/// What ids of customers at Stripe begin with.
+const CUSTOMER_PREFIX: &str = "cus_";
+/// Longest id of a customer: Stripe's ids have at most 255 characters.
+const CUSTOMER_BYTES_MAX: usize = 255;
 
 /// Why a decision about accounts is not taken.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,6 +49,18 @@ pub enum Refused {
          one that takes effect before them and so replaces them"
     )]
     TooManyPending(String),
+    /// A customer at Stripe is that of one account, for ever: two at one customer would overwrite
+    /// each other's windows there.
+    #[error(
+        "customer `{customer}` is or was that of account `{account}`, and two accounts at one \
+         customer would overwrite each other at Stripe; make another customer there"
+    )]
+    CustomerTaken {
+        /// The customer's id at Stripe.
+        customer: String,
+        /// The account that it was linked to first.
+        account: String,
+    },
 }
 
 /// What an account's terms say about its calendar.
@@ -80,6 +96,9 @@ pub(super) fn calendar(id: &str, terms: &AccountTerms) -> Result<Calendar, Refus
     for contact in &terms.contacts {
         bounded("terms.contacts", contact.len(), TEXT_BYTES_MAX)?;
     }
+    if let Some(reason) = terms.stripe_customer.as_deref().and_then(customer_fault) {
+        return Err(field("terms.stripe_customer", reason));
+    }
     let zone = Zone::parse(&terms.time_zone);
     Ok(Calendar {
         zone: zone.map_err(|error: ZoneError| field("terms.time_zone", error.to_string()))?,
@@ -91,6 +110,20 @@ pub(super) fn calendar(id: &str, terms: &AccountTerms) -> Result<Calendar, Refus
             )
         })?,
     })
+}
+
+/// What is wrong with the id of a customer at Stripe.
+pub(crate) fn customer_fault(id: &str) -> Option<String> {
+    let in_alphabet = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+    let rest = id.strip_prefix(CUSTOMER_PREFIX).unwrap_or_default();
+    if !rest.is_empty() && rest.bytes().all(in_alphabet) && id.len() <= CUSTOMER_BYTES_MAX {
+        return None;
+    }
+    let shown: String = id.chars().take(32).collect();
+    Some(format!(
+        "`{shown}` is no customer's id at Stripe: `{CUSTOMER_PREFIX}`, then letters, digits and \
+         underscores, {CUSTOMER_BYTES_MAX} bytes at most"
+    ))
 }
 
 /// The day of the month of a date `YYYY-MM-DD`; `None` where it is none.

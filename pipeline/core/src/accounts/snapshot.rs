@@ -5,12 +5,14 @@
 //! for whoever stores them to find: there is no checksum in here.
 //!
 //! ```text
-//! format u16 | position u64 | log time i64 | actors | accounts | keys | routes
-//! actors, accounts, keys, routes: count u32, then each, by rising name or id
+//! format u16 | position u64 | log time i64 | actors | accounts | keys | routes | customers
+//! actors, accounts, keys, routes, customers: count u32, then each, by rising name or id
 //! actor: text
 //! account: id text, versions u32, then each
 //! version: offset u64 | effective i64 | running u8 | actor u32, its place | name text | plan text
 //!     | status u8 | start text | zone text | contacts u32, then texts | overrides text, JSON or ''
+//!     | customer at Stripe text or ''
+//! customer: id text | account text, the one that it was ever linked to
 //! key, route: offset of its head u64, then text (JSON)
 //! text: length u32, then UTF-8
 //! ```
@@ -33,7 +35,7 @@ use std::sync::Arc;
 mod read;
 
 /// Format of a snapshot; a binary takes only its own.
-pub const SNAPSHOT_FORMAT: u16 = 1;
+pub const SNAPSHOT_FORMAT: u16 = 2;
 
 /// Bytes of a plain account, rounded up: what is set aside before writing.
 const ACCOUNT_BYTES: usize = 192;
@@ -68,6 +70,11 @@ impl Accounts {
         }
         self.write_heads(&mut out, &self.keys, Id::ApiKey);
         self.write_heads(&mut out, &self.routes, Id::Route);
+        write_count(&mut out, self.customers.len());
+        for (customer, account) in &self.customers {
+            write_text(&mut out, customer);
+            write_text(&mut out, account);
+        }
         out
     }
 
@@ -148,6 +155,7 @@ fn write_version(out: &mut Vec<u8>, version: &Version, actor: u32) {
     } else {
         write_json(out, &terms.overrides);
     }
+    write_text(out, terms.stripe_customer.as_deref().unwrap_or_default());
 }
 
 fn place_in<T: PartialEq>(all: &[T], one: T) -> u8 {
@@ -184,6 +192,8 @@ fn read_accounts(reader: &mut Reader<'_>) -> Result<Accounts, Fault> {
         heads.push((Id::Route(Arc::clone(&id)), head));
         Ok((id, Arc::new(route)))
     })?;
+    let accounts: BTreeMap<_, _> = accounts.into_iter().collect();
+    let customers = read_customers(reader, &accounts)?;
     reader.end()?;
     let snapshot = chain::Snapshot {
         format: chain::SNAPSHOT_FORMAT,
@@ -194,14 +204,38 @@ fn read_accounts(reader: &mut Reader<'_>) -> Result<Accounts, Fault> {
     let contradicts = |halt: Halt| Fault(format!("has heads that cannot be: {halt}"));
     Ok(Accounts {
         chains: Chains::restore(snapshot, |_, _| false).map_err(contradicts)?,
-        accounts: accounts.into_iter().collect(),
+        accounts,
         keys: keys.into_iter().collect(),
         routes: routes.into_iter().collect(),
         actors: actors
             .into_iter()
             .take(super::ACTORS_MAX)
             .collect::<BTreeSet<_>>(),
+        customers,
     })
+}
+
+/// Reads who was ever linked; every customer that a version names is one of them.
+fn read_customers(
+    reader: &mut Reader<'_>,
+    accounts: &BTreeMap<Arc<str>, Account>,
+) -> Result<BTreeMap<Arc<str>, Arc<str>>, Fault> {
+    let customers = reader.list(|reader| {
+        let (customer, owner) = (reader.text()?, reader.text()?);
+        let known = accounts.get_key_value(owner).map(|(id, _)| Arc::clone(id));
+        let known = known.ok_or_else(|| Fault(format!("links to no account `{owner}`")))?;
+        Ok((Arc::<str>::from(customer), known))
+    })?;
+    let sorted = customers.is_sorted_by(|(a, _), (b, _)| a < b);
+    let customers: BTreeMap<_, _> = customers.into_iter().collect();
+    let mut linked = accounts.iter().flat_map(|(id, account)| {
+        let versions = account.versions().iter();
+        versions.filter_map(move |version| Some((version.terms.stripe_customer.as_deref()?, id)))
+    });
+    if sorted && linked.all(|(customer, id)| customers.get(customer) == Some(id)) {
+        return Ok(customers);
+    }
+    Err(Fault("has customers that cannot be".to_owned()))
 }
 
 fn read_account(
@@ -235,6 +269,10 @@ fn read_version(reader: &mut Reader<'_>, id: &str, actors: &[Arc<str>]) -> Resul
         overrides: match reader.text()? {
             "" => BTreeMap::new(),
             json => read_json(json)?,
+        },
+        stripe_customer: match reader.text()? {
+            "" => None,
+            customer => Some(customer.to_owned()),
         },
     };
     let calendar = form::calendar(id, &terms).map_err(unfit)?;

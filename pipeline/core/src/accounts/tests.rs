@@ -10,6 +10,7 @@ use crate::period::Zone;
 use crate::position::TopicId;
 
 mod chains;
+mod customers;
 mod refusals;
 mod snapshots;
 
@@ -24,6 +25,7 @@ fn terms(plan: &str) -> AccountTerms {
         time_zone: "Europe/Berlin".to_owned(),
         overrides: BTreeMap::new(),
         contacts: vec!["billing@example.com".to_owned()],
+        stripe_customer: None,
     }
 }
 

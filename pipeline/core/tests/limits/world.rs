@@ -234,6 +234,7 @@ impl Wish {
                 time_zone: "UTC".to_owned(),
                 overrides: overrides.into_iter().collect(),
                 contacts: Vec::new(),
+                stripe_customer: None,
             },
         };
         record(head, Decision::Account(Box::new(change)))

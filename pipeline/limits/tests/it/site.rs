@@ -296,6 +296,7 @@ impl Site {
                 time_zone: "UTC".to_owned(),
                 overrides: BTreeMap::new(),
                 contacts: Vec::new(),
+                stripe_customer: None,
             },
         }));
         let record = self.log.propose(decision, &author());

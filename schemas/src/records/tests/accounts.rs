@@ -44,6 +44,7 @@ fn account() -> AccountChange {
             time_zone: "Europe/Berlin".to_owned(),
             overrides: overrides.map(|(m, o)| (m.to_owned(), o)).into(),
             contacts: vec!["ops@example.com".to_owned()],
+            stripe_customer: Some("cus_1".to_owned()),
         },
     }
 }

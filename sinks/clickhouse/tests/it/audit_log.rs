@@ -30,6 +30,7 @@ fn account(id: &str) -> Decision {
             time_zone: "UTC".to_owned(),
             overrides: std::collections::BTreeMap::new(),
             contacts: Vec::new(),
+            stripe_customer: None,
         },
     }))
 }

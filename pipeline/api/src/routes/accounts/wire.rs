@@ -71,6 +71,10 @@ pub(crate) struct TermsBody {
     #[serde(default)]
     #[schema(required = false)]
     contacts: Vec<String>,
+    /// Id of its customer at Stripe, `cus_…`, that its use is pushed to. A customer is one
+    /// account's, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stripe_customer: Option<String>,
 }
 
 fn utc() -> String {
@@ -246,6 +250,7 @@ impl TermsBody {
             time_zone: terms.time_zone.clone(),
             overrides: overrides.collect(),
             contacts: terms.contacts.clone(),
+            stripe_customer: terms.stripe_customer.clone(),
         }
     }
 
@@ -263,6 +268,7 @@ impl TermsBody {
             time_zone: self.time_zone,
             overrides,
             contacts: self.contacts,
+            stripe_customer: self.stripe_customer,
         }
     }
 }

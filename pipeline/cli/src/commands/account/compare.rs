@@ -39,6 +39,10 @@ fn fields(terms: &AccountTerms, catalog: &Catalog) -> BTreeMap<String, String> {
         ("start", &terms.start),
         ("time_zone", &terms.time_zone),
         ("contacts", &contacts),
+        (
+            "stripe_customer",
+            terms.stripe_customer.as_deref().unwrap_or_default(),
+        ),
     ] {
         let shown = if value.is_empty() { "none" } else { value };
         fields.insert(name.to_owned(), shown.to_owned());
@@ -120,19 +124,35 @@ mod tests {
             time_zone: "UTC".to_owned(),
             overrides: BTreeMap::new(),
             contacts: Vec::new(),
+            stripe_customer: None,
         };
         assert!(changes(Some(&old), &old, &catalog).is_empty());
         let mut new = old.clone();
         new.plan = "pro".to_owned();
+        new.stripe_customer = Some("cus_1".to_owned());
         let at = Override {
             limit: Some(LimitOverride::At(Quantity::ONE)),
             ..Override::default()
         };
         new.overrides.insert("x".to_owned(), at);
         let differ = changes(Some(&old), &new, &catalog);
-        assert_eq!(differ, ["plan free → pro", "x.limit 1"]);
+        assert_eq!(
+            differ,
+            [
+                "plan free → pro",
+                "stripe_customer none → cus_1",
+                "x.limit 1"
+            ]
+        );
         let differ = changes(Some(&new), &old, &catalog);
-        assert_eq!(differ, ["plan pro → free", "x.limit 1 → as the plan"]);
+        assert_eq!(
+            differ,
+            [
+                "plan pro → free",
+                "stripe_customer cus_1 → none",
+                "x.limit 1 → as the plan"
+            ]
+        );
         assert!(changes(None, &old, &catalog).contains(&"plan free".to_owned()));
     }
 }

@@ -67,13 +67,14 @@ fn shown(id: &str, account: &Account, catalog: &Catalog) -> Result<String, Failu
     let or_none = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
     let mut text = format!(
         "account    {id}\nname       {}\nplan       {}\nstatus     {}\nstart      {} (time zone {})\n\
-         contacts   {}\nversion    control offset {}, {since} {}, by {}\n",
+         contacts   {}\ncustomer   {} (at Stripe)\nversion    control offset {}, {since} {}, by {}\n",
         or_none(&terms.name),
         terms.plan,
         status_name(terms.status),
         terms.start,
         terms.time_zone,
         or_none(&terms.contacts.join(", ")),
+        or_none(terms.stripe_customer.as_deref().unwrap_or_default()),
         version.offset,
         short_time(version.effective),
         version.actor,

@@ -8,7 +8,7 @@ use super::compare::changes;
 use super::patch::Patch;
 use super::read::{ID_FIELDS, read_object, read_row};
 use super::set::newest;
-use super::{change, open, today};
+use super::{change, now, open, today};
 use crate::args::account::ImportArgs;
 use crate::commands::Session;
 use crate::failure::Failure;
@@ -119,14 +119,8 @@ fn take(
         match patch.and_then(|patch| patch.apply(known.as_ref(), &today)) {
             Err(reason) => outcomes.push(Some(Outcome::Refused(reason))),
             Ok(terms) if args.dry_run => {
-                let problems = check_account(&terms, catalog);
-                let refused = |problems: Vec<_>| Outcome::Refused(join(&problems));
-                let fine = problems.is_empty();
-                outcomes.push(Some(if fine {
-                    Outcome::Fine
-                } else {
-                    refused(problems)
-                }));
+                let change = change(&line.id, terms, &args.change);
+                outcomes.push(Some(judge(change, log, catalog)));
             }
             Ok(terms) => {
                 let change = change(&line.id, terms, &args.change);
@@ -148,6 +142,19 @@ fn take(
         None => changed.next().expect("an answer for each change"),
     });
     outcomes.collect()
+}
+
+/// What would become of a change that is only checked.
+fn judge(change: AccountChange, log: &AccountLog, catalog: &Catalog) -> Outcome {
+    let problems = check_account(&change.terms, catalog);
+    if !problems.is_empty() {
+        return Outcome::Refused(join(&problems));
+    }
+    let decision = Decision::Account(Box::new(change));
+    match log.accounts().check(&decision, now()) {
+        Ok(()) => Outcome::Fine,
+        Err(refused) => Outcome::Refused(refused.to_string()),
+    }
 }
 
 fn outcome(

@@ -16,6 +16,38 @@ pub(crate) struct Patch {
     pub(crate) time_zone: Option<String>,
     pub(crate) contacts: Option<Vec<String>>,
     pub(crate) overrides: Overrides,
+    pub(crate) customer: Customer,
+}
+
+/// What is said about the customer at Stripe.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Customer {
+    /// Nothing.
+    #[default]
+    AsIs,
+    /// There is none.
+    None,
+    /// This one.
+    Id(String),
+}
+
+impl Customer {
+    /// What people write: an id, or `none`.
+    pub(crate) fn read(text: Option<String>) -> Self {
+        match text {
+            None => Self::AsIs,
+            Some(none) if none == "none" => Self::None,
+            Some(id) => Self::Id(id),
+        }
+    }
+
+    fn apply(self, known: Option<String>) -> Option<String> {
+        match self {
+            Self::AsIs => known,
+            Self::None => None,
+            Self::Id(id) => Some(id),
+        }
+    }
 }
 
 /// What is said about overrides.
@@ -52,6 +84,7 @@ impl Patch {
             time_zone: "UTC".to_owned(),
             overrides: BTreeMap::new(),
             contacts: Vec::new(),
+            stripe_customer: None,
         };
         let known = known.cloned().unwrap_or_else(new);
         let plan = self.plan.unwrap_or(known.plan);
@@ -65,6 +98,7 @@ impl Patch {
             time_zone: self.time_zone.unwrap_or(known.time_zone),
             overrides: self.overrides.apply(known.overrides),
             contacts: self.contacts.unwrap_or(known.contacts),
+            stripe_customer: self.customer.apply(known.stripe_customer),
         })
     }
 }
@@ -112,6 +146,7 @@ mod tests {
         );
         let more = Patch {
             name: Some("Acme".to_owned()),
+            customer: Customer::read(Some("cus_1".to_owned())),
             overrides: Overrides::Some(BTreeMap::from([("b".to_owned(), Some(hard()))])),
             ..Patch::default()
         };
@@ -120,10 +155,18 @@ mod tests {
         assert_eq!((&second.plan, &second.start), (&first.plan, &first.start));
         let less = Patch {
             overrides: Overrides::Some(BTreeMap::from([("a".to_owned(), None)])),
+            customer: Customer::read(None),
             ..Patch::default()
         };
         let third = less.apply(Some(&second), "2027-01-01").expect("whole");
         assert_eq!(third.overrides.keys().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(third.stripe_customer.as_deref(), Some("cus_1"));
+        let unlinked = Patch {
+            customer: Customer::read(Some("none".to_owned())),
+            ..Patch::default()
+        };
+        let unlinked = unlinked.apply(Some(&third), "2027-01-01").expect("whole");
+        assert_eq!(unlinked.stripe_customer, None);
         assert_eq!(
             Patch::default().apply(Some(&third), "").expect("whole"),
             third

@@ -2,7 +2,7 @@
 //!
 //! Everything becomes a [`Patch`]. Every refusal names the field; decimals never go through a float.
 
-use super::patch::{Overrides, Patch};
+use super::patch::{Customer, Overrides, Patch};
 use super::units::{Bare, Units};
 use crate::units::Length;
 use meterline_core::account::{AccountStatus, LimitOverride, Override};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Fields of an account in files, beside its id.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "name",
     "plan",
     "status",
@@ -23,6 +23,7 @@ const FIELDS: [&str; 7] = [
     "time_zone",
     "overrides",
     "contacts",
+    "stripe_customer",
 ];
 /// Names of the field that holds the id.
 pub(crate) const ID_FIELDS: [&str; 2] = ["account", "id"];
@@ -128,8 +129,12 @@ pub(crate) fn read_object(
         time_zone: optional(object, "time_zone")?,
         contacts: optional(object, "contacts")?,
         overrides,
+        customer: Customer::read(optional(object, "stripe_customer")?),
     };
     if whole {
+        if patch.customer == Customer::AsIs {
+            patch.customer = Customer::None;
+        }
         patch.name.get_or_insert_default();
         patch.contacts.get_or_insert_default();
         patch.status.get_or_insert_default();

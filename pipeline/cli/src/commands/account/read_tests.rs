@@ -71,7 +71,8 @@ fn object(text: &str) -> Map<String, Value> {
 fn an_account_in_a_file_reads_what_the_log_shows() {
     let catalog = catalog();
     let meter = catalog.meters[0].name.clone();
-    let text = r#"{"account": "acme", "plan": "free", "start": "2026-01-31", "overrides": {"M": {
+    let text = r#"{"account": "acme", "plan": "free", "start": "2026-01-31", "stripe_customer": "cus_1",
+        "overrides": {"M": {
         "limit": "5GB", "included": 7, "grace": {"seconds": 60, "percent": 110},
         "cap": "soft",
         "thresholds": [{"percent": 80, "above": false, "severity": "warning", "kind": "k"}]}}}"#;
@@ -89,6 +90,7 @@ fn an_account_in_a_file_reads_what_the_log_shows() {
     let shown = serde_json::to_value(&terms).expect("plain data");
     assert_eq!(shown["overrides"][&meter]["limit"]["at"], "5000000000");
     assert_eq!(shown["overrides"][&meter]["included"], "7");
+    assert_eq!(shown["stripe_customer"], "cus_1");
     let Value::Object(shown) = shown else {
         panic!("an account is an object");
     };
@@ -139,13 +141,22 @@ fn what_is_wrong_in_a_file_is_named_by_its_path() {
 
 #[test]
 fn an_empty_cell_says_nothing() {
-    let header = ["id", "plan", "contacts", "overrides", "name"].map(str::to_owned);
+    let header = [
+        "id",
+        "plan",
+        "contacts",
+        "overrides",
+        "name",
+        "stripe_customer",
+    ];
+    let header = header.map(str::to_owned);
     let catalog = catalog();
     let overrides = &format!("{}:limit=5GB", catalog.meters[0].name);
-    let cells = csv::StringRecord::from(vec!["acme", "", "a@b.c d@e.f", overrides, ""]);
+    let cells = csv::StringRecord::from(vec!["acme", "", "a@b.c d@e.f", overrides, "", "none"]);
     let (id, patch) = read_row(&header, &cells, &catalog).expect("read");
     assert_eq!(id.as_deref(), Some("acme"));
     assert_eq!((patch.plan, patch.name), (None, None));
+    assert_eq!(patch.customer, Customer::None);
     assert_eq!(patch.contacts.expect("given"), ["a@b.c", "d@e.f"]);
     assert!(matches!(patch.overrides, Overrides::All(all) if all.len() == 1));
 }

@@ -4,7 +4,7 @@
 //! that another admin made meanwhile is never undone by accident, and both versions are shown.
 
 use super::compare::changes;
-use super::patch::{Overrides, Patch};
+use super::patch::{Customer, Overrides, Patch};
 use super::read::{parse_override, read_object};
 use super::units::Bare;
 use super::{change, now, open, today};
@@ -109,6 +109,7 @@ fn of_arguments(args: &SetArgs, catalog: &Catalog) -> Result<Patch, String> {
         time_zone: args.time_zone.clone(),
         contacts,
         overrides: Overrides::Some(overrides),
+        customer: Customer::read(args.stripe_customer.clone()),
     })
 }
 

@@ -32,6 +32,7 @@ fn any_account() -> impl Strategy<Value = Decision> {
     let plan = prop::sample::select(&["hour", "day", "month", "billing"][..]);
     let effective = prop::option::of(-300i64..2_400);
     let zone = prop::sample::select(&["UTC", "Europe/Berlin"][..]);
+    let customer = prop::option::of(prop::sample::select(&["cus_1", "cus_2", "cus_3"][..]));
     (
         any::<bool>(),
         plan,
@@ -39,9 +40,11 @@ fn any_account() -> impl Strategy<Value = Decision> {
         any::<bool>(),
         zone,
         1u8..=31,
+        customer,
     )
-        .prop_map(|(first, plan, effective, restart, zone, day)| {
+        .prop_map(|(first, plan, effective, restart, zone, day, customer)| {
             account_with(|change| {
+                change.terms.stripe_customer = customer.map(str::to_owned);
                 change.account = if first { "a" } else { "b" }.to_owned();
                 // Relative to the record; `log` makes it a moment.
                 change.effective = effective.map(|hours| LogTime(hours * 3_600_000));
@@ -91,6 +94,8 @@ struct Naive {
     heads: Vec<BTreeMap<ChainKey, Offset>>,
     versions: BTreeMap<String, Vec<Kept>>,
     revoked: bool,
+    /// Whose a customer is that a record in force ever linked.
+    owners: BTreeMap<String, String>,
 }
 
 impl Naive {
@@ -120,6 +125,16 @@ impl Naive {
         if let Decision::ApiKey(key) = &decision {
             in_force &= key.revoked || !self.revoked;
             self.revoked |= in_force && key.revoked;
+        }
+        if let Decision::Account(change) = &decision
+            && let Some(customer) = &change.terms.stripe_customer
+        {
+            let owner = self.owners.get(customer);
+            in_force &= owner.is_none_or(|owner| *owner == change.account);
+            if in_force {
+                let account = change.account.clone();
+                self.owners.insert(customer.clone(), account);
+            }
         }
         if in_force {
             heads.insert(chain, offset);

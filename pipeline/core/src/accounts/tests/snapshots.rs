@@ -19,6 +19,7 @@ fn full() -> Accounts {
         change.running = RunningPeriod::Restart;
         change.terms.status = AccountStatus::Suspended;
         change.terms.contacts.clear();
+        change.terms.stripe_customer = Some("cus_mid".to_owned());
         change.terms.overrides.insert("calls".to_owned(), limit);
     });
     append(&mut accounts, 4, special);
@@ -60,7 +61,7 @@ fn bytes_that_are_no_snapshot_are_refused() {
     check_refused(&longer, "goes on for 1 bytes after its end");
     let mut other_format = bytes.clone();
     other_format[0] += 1;
-    check_refused(&other_format, "has format 2, this binary reads 1");
+    check_refused(&other_format, "has format 3, this binary reads 2");
     // A position below its heads.
     let mut early = bytes.clone();
     early[2..10].copy_from_slice(&3u64.to_le_bytes());
@@ -78,6 +79,7 @@ fn bytes_that_are_no_snapshot_are_refused() {
     };
     check_refused(&replaced("acme", "zzzz"), "has accounts that cannot be");
     check_refused(&replaced("Europe/Berlin", "Europe/Berlim"), "Europe/Berlim");
+    check_refused(&replaced("cus_mid", "cus_mad"), "has customers that cannot");
     check_refused(
         &replaced("\"reader\"", "\"reader\\"),
         "holds what cannot be read",

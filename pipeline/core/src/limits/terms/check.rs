@@ -2,6 +2,7 @@
 
 use super::effective;
 use crate::account::{AccountTerms, LimitOverride, Override};
+use crate::accounts::customer_fault;
 use crate::catalog::check::plans::{Measures, terms as rules, too_long};
 use crate::catalog::plans::{Cap, Plans, Terms};
 use crate::catalog::{Catalog, Problem};
@@ -34,6 +35,9 @@ pub fn check_account(terms: &AccountTerms, catalog: &Catalog) -> Vec<Problem> {
     time_zone(&terms.time_zone, &mut problems);
     overrides(terms, catalog, &mut problems);
     contacts(&terms.contacts, &mut problems);
+    let customer = terms.stripe_customer.as_deref();
+    let fault = customer.and_then(customer_fault);
+    problems.extend(fault.map(|reason| Problem::new("stripe_customer", reason)));
     problems
 }
 

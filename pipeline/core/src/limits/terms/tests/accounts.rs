@@ -15,6 +15,7 @@ fn account() -> AccountTerms {
         time_zone: "Europe/Berlin".to_owned(),
         overrides: BTreeMap::new(),
         contacts: vec!["billing@acme.example".to_owned()],
+        stripe_customer: None,
     }
 }
 
