@@ -1,37 +1,28 @@
 //! What runs beside the judge: readers, lanes, projections, the watch, the notifier.
 
 use crate::error::LimitsError;
-use crate::health::Health;
 use crate::judge::Input;
-use crate::log::{Ends, GROUP, Place, Read, Reader, Source};
 use crate::metrics::Metrics;
-use crate::projection::{AlertsProjection, AuditProjection, Project, Projector};
+use crate::projection::{AlertsProjection, AuditProjection};
 use crate::records;
 use crate::settings::{Connections, LimitsSettings};
 use crate::stage::{LogEnds, Topics};
 use crate::standings::{TableLane, TopicLane, Waiting};
-use crate::tables::FromTables;
-use crate::watch::{Watch, Watched};
 use crossbeam_channel::Sender;
 use futures::future::join_all;
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlEvent;
-use meterline_core::position::{Offset, TopicId};
-use meterline_kafka::{Admin, Producer, TopicDescription};
+use meterline_follow::{
+    Appended, Follower, Link, Reached, Source, Watched, places, places_from_beginning, spawn,
+    totals,
+};
+use meterline_kafka::{Admin, Producer};
 use meterline_notify::Notifier;
-use rdkafka::consumer::BaseConsumer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// Batches that wait for a projection.
-const PROJECTED_MAX: usize = 4;
-
-/// Bytes that a client may read ahead: some answers of a broker, not its usual 64 MiB.
-const AHEAD_KIB: &str = "16384";
 
 /// What all of them need.
 pub(crate) struct Beside<'a> {
@@ -39,9 +30,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) settings: &'a LimitsSettings,
     pub(crate) topics: &'a Topics,
     pub(crate) ends: &'a LogEnds,
-    pub(crate) health: &'a Arc<Health>,
     pub(crate) metrics: &'a Metrics,
-    pub(crate) stop: &'a Arc<AtomicBool>,
+    pub(crate) follower: &'a Follower,
 }
 
 /// Tasks and threads that write.
@@ -81,27 +71,29 @@ impl Beside<'_> {
         &self,
         inputs: Sender<Input>,
         feed: mpsc::Receiver<ControlEvent>,
-        from: &FromTables,
+        from: &Reached,
     ) -> Result<Vec<JoinHandle<()>>, LimitsError> {
         let totals = Source {
             topic: self.topics.totals.name.clone(),
             forgets: true,
             gates: true,
-            decode: records::totals,
+            decode: totals,
         };
         let places = places(&self.ends.totals, |partition, ends| {
             let position = from.positions.get(&partition).copied().unwrap_or(ends.low);
             // A topic that was made again since: its predecessor's positions say nothing.
             if position > ends.end { 0 } else { position }
         });
-        let totals = self.reader(totals, places, inputs.clone(), Input::Totals)?;
-        let alerts = self.reader(
+        let (follower, link) = (self.follower, self.link());
+        let totals = follower.reader(link, totals, places, inputs.clone(), Input::Totals)?;
+        let alerts = follower.reader(
+            link,
             self.alerts(true),
             places_from_beginning(&self.ends.alerts),
             inputs.clone(),
             Input::Alerts,
         )?;
-        let control = spawn("limits-control", move || bridge(feed, &inputs))?;
+        let control = follower.bridge(feed, inputs, Input::Control)?;
         Ok(vec![
             spawn("limits-totals", move || totals.run())?,
             spawn("limits-alerts", move || alerts.run())?,
@@ -109,7 +101,7 @@ impl Beside<'_> {
         ])
     }
 
-    fn alerts(&self, gates: bool) -> Source<records::Appended<records::AlertRecord>> {
+    fn alerts(&self, gates: bool) -> Source<Appended<records::AlertRecord>> {
         Source {
             topic: self.topics.alerts.name.clone(),
             forgets: false,
@@ -118,32 +110,11 @@ impl Beside<'_> {
         }
     }
 
-    fn reader<R, I>(
-        &self,
-        source: Source<R>,
-        places: BTreeMap<u32, Place>,
-        out: Sender<I>,
-        wrap: fn(Read<R>) -> I,
-    ) -> Result<Reader<R, I>, LimitsError> {
-        let mut config = self.connections.kafka.consumer_config(GROUP);
-        config
-            .set("client.id", &self.connections.instance)
-            .set("queued.max.messages.kbytes", AHEAD_KIB)
-            // A crossing must not wait for more bytes to come.
-            .set("fetch.wait.max.ms", "100");
-        let consumer: BaseConsumer = config.create().map_err(|source| LimitsError::Consumer {
-            source: Box::new(source),
-        })?;
-        Ok(Reader {
-            source,
-            consumer,
-            places,
-            out,
-            wrap,
-            health: Arc::clone(self.health),
-            stop: Arc::clone(self.stop),
-            is_lost: false,
-        })
+    fn link(&self) -> Link<'_> {
+        Link {
+            kafka: &self.connections.kafka,
+            instance: &self.connections.instance,
+        }
     }
 
     /// Starts everything that writes.
@@ -168,7 +139,7 @@ impl Beside<'_> {
             waiting: Arc::clone(&standings),
             table: Arc::clone(&for_table),
             positions: Arc::clone(&positions),
-            health: Arc::clone(self.health),
+            health: Arc::clone(&self.follower.health),
             metrics: self.metrics.clone(),
         };
         let table = TableLane {
@@ -176,7 +147,7 @@ impl Beside<'_> {
             interval: self.settings.table_interval,
             waiting: for_table,
             positions,
-            health: Arc::clone(self.health),
+            health: Arc::clone(&self.follower.health),
             metrics: self.metrics.clone(),
         };
         let told = notifier_stopped(topic_stopped.clone());
@@ -197,14 +168,17 @@ impl Beside<'_> {
         clickhouse: &ClickHouse,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Vec<JoinHandle<()>>, LimitsError> {
+        let (follower, link) = (self.follower, self.link());
+        let interval = self.settings.table_interval;
         let topic = &self.topics.alerts;
-        let alerts = AlertsProjection::new(topic.topic_id, topic.partition_count());
-        let alerts = self.projector(alerts, topic.topic_id, clickhouse, runtime);
+        let (id, metrics) = (topic.topic_id, self.metrics.clone());
+        let alerts = AlertsProjection::new(id, topic.partition_count(), metrics);
+        let alerts = follower.projector(alerts, id, interval, clickhouse, runtime);
         let places = places_from_beginning(&self.ends.alerts);
-        let mut threads = self.project(alerts, self.alerts(false), places)?;
+        let alerts = follower.project(link, alerts, self.alerts(false), places)?;
         let topic = &self.topics.control;
-        let audit = AuditProjection::new(topic.topic_id);
-        let audit = self.projector(audit, topic.topic_id, clickhouse, runtime);
+        let audit = AuditProjection::new(topic.topic_id, self.metrics.clone());
+        let audit = follower.projector(audit, topic.topic_id, interval, clickhouse, runtime);
         let source = Source {
             topic: topic.name.clone(),
             forgets: false,
@@ -212,101 +186,24 @@ impl Beside<'_> {
             decode: records::control,
         };
         let ends = BTreeMap::from([(0, self.ends.control)]);
-        threads.extend(self.project(audit, source, places_from_beginning(&ends))?);
-        Ok(threads)
-    }
-
-    fn projector<P: Project>(
-        &self,
-        project: P,
-        topic_id: TopicId,
-        clickhouse: &ClickHouse,
-        runtime: &tokio::runtime::Handle,
-    ) -> Projector<P> {
-        Projector {
-            project,
-            topic_id,
-            interval: self.settings.table_interval,
-            clickhouse: clickhouse.clone(),
-            runtime: runtime.clone(),
-            health: Arc::clone(self.health),
-            metrics: self.metrics.clone(),
-            stop: Arc::clone(self.stop),
-        }
-    }
-
-    fn project<P: Project + Send + 'static>(
-        &self,
-        projector: Projector<P>,
-        source: Source<P::Record>,
-        places: BTreeMap<u32, Place>,
-    ) -> Result<Vec<JoinHandle<()>>, LimitsError> {
-        let (out, records) = crossbeam_channel::bounded(PROJECTED_MAX);
-        let reader = self.reader(source, places, out, |read| read)?;
-        Ok(vec![
-            spawn("limits-log", move || reader.run())?,
-            spawn("limits-rows", move || projector.run(&records))?,
-        ])
+        let audit = follower.project(link, audit, source, places_from_beginning(&ends))?;
+        Ok(alerts.into_iter().chain(audit).collect())
     }
 
     /// Starts the watch over the topics.
     pub(crate) fn watch(&self, admin: Admin) -> Result<(), LimitsError> {
-        let watched = |topic: &TopicDescription, is_totals| Watched {
-            topic: topic.name.clone(),
-            topic_id: topic.topic_id,
-            partitions: topic.partition_count(),
-            is_totals,
-        };
-        let watch = Watch {
-            admin,
-            topics: vec![
-                watched(&self.topics.totals, true),
-                watched(&self.topics.alerts, false),
-                watched(&self.topics.control, false),
-                watched(&self.topics.usage, false),
-                watched(&self.topics.standing, false),
-            ],
-            health: Arc::clone(self.health),
-            metrics: self.metrics.clone(),
-            stop: Arc::clone(self.stop),
-        };
-        spawn("limits-watch", move || watch.run()).map(|_| ())
+        let topics = vec![
+            Watched::totals(&self.topics.totals),
+            Watched::new(&self.topics.alerts),
+            Watched::new(&self.topics.control),
+            Watched::new(&self.topics.usage),
+            Watched::new(&self.topics.standing),
+        ];
+        Ok(self.follower.watch(admin, topics)?)
     }
 }
 
 async fn notifier_stopped(mut stopped: watch::Receiver<bool>) {
     // The sender outlives the notifier, so that an error only says that all is over.
     let _ = stopped.wait_for(|is_told| *is_told).await;
-}
-
-/// Hands the control log's events to the judge; ends with either of them.
-fn bridge(mut feed: mpsc::Receiver<ControlEvent>, inputs: &Sender<Input>) {
-    while let Some(event) = feed.blocking_recv() {
-        if inputs.send(Input::Control(event)).is_err() {
-            return;
-        }
-    }
-}
-
-fn places(
-    ends: &BTreeMap<u32, Ends>,
-    position: impl Fn(u32, Ends) -> Offset,
-) -> BTreeMap<u32, Place> {
-    let all = ends.iter();
-    all.map(|(partition, ends)| (*partition, Place::new(position(*partition, *ends), *ends)))
-        .collect()
-}
-
-fn places_from_beginning(ends: &BTreeMap<u32, Ends>) -> BTreeMap<u32, Place> {
-    places(ends, |_, _| 0)
-}
-
-fn spawn(
-    name: &'static str,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, LimitsError> {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread
-        .spawn(run)
-        .map_err(|source| LimitsError::Spawn { name, source })
 }

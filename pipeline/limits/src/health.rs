@@ -1,41 +1,10 @@
-//! What the stage knows of its own state: for readiness, for `/status`, for people.
-//!
-//! Ready means that what is judged is current, not merely that the process lives. Nothing that
-//! decides what is written reads here.
+//! What the limits stage shows of itself beside its reading: alerts and tenants.
 
-use crate::error::LogHalt;
-use meterline_core::causes::chain;
-use meterline_core::position::Offset;
-use meterline_core::time::LogTime;
+use meterline_follow::UsagePartition;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-
-/// How long something that the stage needs may fail before the stage is not ready: longer than
-/// one retry, shorter than anybody waits for an answer.
-const FAILING: Duration = Duration::from_secs(5);
-
-/// How long the stage's thread may be silent before the process counts as dead: far above one
-/// judgement of everything.
-const BEAT: Duration = Duration::from_secs(120);
-
-/// One log partition of usage, as `GET /status` shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct LimitsPartition {
-    /// The partition's number, of usage and of totals.
-    pub partition: u32,
-    /// The next record of `usage.totals` to read.
-    pub position: u64,
-    /// The end of its totals, as it was last asked for.
-    pub log_end: u64,
-    /// Next record of usage: everything before it is judged. `None` before the first progress.
-    pub judged_to: Option<u64>,
-    /// Log time before that record: milliseconds since 1970-01-01 UTC.
-    pub log_time: Option<i64>,
-    /// Whether totals were removed before they were read; newer progress mends it.
-    pub is_stale: bool,
-}
 
 /// The stage, as `GET /status` shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,322 +18,64 @@ pub struct LimitsStatus {
     /// Tenants that it knows use of.
     pub tenants: u64,
     /// The log partitions of usage.
-    pub partitions: Vec<LimitsPartition>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    phase: Option<String>,
-    failing: BTreeMap<&'static str, (Instant, String)>,
-    halts: BTreeMap<String, String>,
-    /// Logs that are not read to the ends that they had at the start.
-    behind: BTreeSet<String>,
-    partitions: BTreeMap<u32, LimitsPartition>,
-    /// The next record to read, by topic and partition.
-    positions: BTreeMap<(String, u32), Offset>,
-    counts: (u64, u64),
-    started: SystemTime,
-    beat: Instant,
+    pub partitions: Vec<UsagePartition>,
 }
 
 /// The stage's knowledge of itself.
 #[derive(Debug)]
 pub struct Health {
-    progress_timeout: Duration,
-    inner: Mutex<Inner>,
+    pub(crate) reading: Arc<meterline_follow::Health>,
+    open_alerts: AtomicU64,
+    tenants: AtomicU64,
 }
 
 impl Health {
     /// A stage that has just started.
     pub(crate) fn new(progress_timeout: Duration, now: Instant) -> Self {
-        let inner = Inner {
-            phase: Some("starting".to_owned()),
-            failing: BTreeMap::new(),
-            halts: BTreeMap::new(),
-            behind: BTreeSet::new(),
-            partitions: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            counts: (0, 0),
-            started: SystemTime::now(),
-            beat: now,
-        };
+        let reading = meterline_follow::Health::new("limits", progress_timeout, now);
         Self {
-            progress_timeout,
-            inner: Mutex::new(inner),
+            reading: Arc::new(reading),
+            open_alerts: AtomicU64::new(0),
+            tenants: AtomicU64::new(0),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every write leaves it whole, so a panic elsewhere does not spoil it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the stage waits for; `None` once it judges.
-    pub(crate) fn phase(&self, phase: Option<&str>) {
-        self.lock().phase = phase.map(str::to_owned);
-    }
-
-    /// The judging thread lives.
-    pub(crate) fn beat(&self, now: Instant) {
-        self.lock().beat = now;
-    }
-
-    /// Something that the stage needs answered.
-    pub(crate) fn works(&self, need: &'static str) {
-        self.lock().failing.remove(need);
-    }
-
-    /// Something that the stage needs did not answer.
-    pub(crate) fn fails(&self, need: &'static str, why: &str, now: Instant) {
-        let mut inner = self.lock();
-        let entry = inner.failing.entry(need);
-        entry.or_insert_with(|| (now, String::new())).1 = why.to_owned();
-    }
-
-    /// A log cannot be read on; nothing but a new start mends it. True where that is new.
-    pub(crate) fn halts(&self, halt: &LogHalt) -> bool {
-        let place = format!("{}/{}", halt.topic, halt.partition);
-        let before = self.lock().halts.insert(place, chain(halt));
-        before.is_none()
-    }
-
-    /// Whether a log cannot be read on.
-    pub(crate) fn is_halted(&self) -> bool {
-        !self.lock().halts.is_empty()
-    }
-
-    /// Whether the log was read to the end that it had at the start.
-    pub(crate) fn catches_up(&self, log: &str, is_done: bool) {
-        let mut inner = self.lock();
-        if is_done {
-            inner.behind.remove(log);
-        } else {
-            inner.behind.insert(log.to_owned());
-        }
-    }
-
-    /// Everything before this record of a topic's partition was read.
-    pub(crate) fn reads(&self, topic: &str, partition: u32, position: Offset) {
-        let place = (topic.to_owned(), partition);
-        self.lock().positions.insert(place, position);
-    }
-
-    /// How far a partition is read; `None` before its first record.
-    pub(crate) fn position(&self, topic: &str, partition: u32) -> Option<Offset> {
-        let place = (topic.to_owned(), partition);
-        self.lock().positions.get(&place).copied()
-    }
-
-    /// How old what is known of each log partition of usage is.
-    pub(crate) fn ages(&self, clock: SystemTime) -> Vec<(u32, Duration)> {
-        let inner = self.lock();
-        let known = inner.partitions.values();
-        known
-            .map(|status| (status.partition, age(status, inner.started, clock)))
-            .collect()
-    }
-
-    /// Where a partition's totals end, by the brokers, and how far they are read.
-    pub(crate) fn log_ends(&self, partition: u32, position: Option<Offset>, end: Offset) {
-        self.change(partition, |status| {
-            status.position = position.unwrap_or(status.position);
-            status.log_end = end;
-        });
-    }
-
-    /// There is a log partition of usage of that number.
-    pub(crate) fn expects(&self, partition: u32) {
-        self.change(partition, |_| ());
-    }
-
-    /// Everything before this record of usage is judged.
-    pub(crate) fn judges(&self, partition: u32, to: Offset, log_time: LogTime) {
-        self.change(partition, |status| {
-            status.judged_to = Some(to);
-            status.log_time = Some(log_time.0);
-            status.is_stale = false;
-        });
-    }
-
-    /// Totals of the partition are gone that nobody here has read.
-    pub(crate) fn is_stale(&self, partition: u32) {
-        self.change(partition, |status| status.is_stale = true);
     }
 
     /// How many alerts are open, and of how many tenants there is use.
     pub(crate) fn counts(&self, open_alerts: usize, tenants: usize) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        self.lock().counts = (count(open_alerts), count(tenants));
-    }
-
-    fn change(&self, partition: u32, change: impl FnOnce(&mut LimitsPartition)) {
-        let mut inner = self.lock();
-        let entry = inner.partitions.entry(partition);
-        let status = entry.or_insert_with(|| LimitsPartition {
-            partition,
-            ..LimitsPartition::default()
-        });
-        change(status);
+        self.open_alerts
+            .store(count(open_alerts), Ordering::Relaxed);
+        self.tenants.store(count(tenants), Ordering::Relaxed);
     }
 
     /// What the stage needs and does not get, and for how long.
     #[must_use]
     pub fn failing(&self, now: Instant) -> Vec<(&'static str, Duration)> {
-        let inner = self.lock();
-        let failing = inner.failing.iter();
-        failing
-            .map(|(need, (since, _))| (*need, now.saturating_duration_since(*since)))
-            .collect()
+        self.reading.failing(now)
     }
 
     /// Whether the judging thread lives.
     #[must_use]
     pub fn is_live(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.lock().beat) < BEAT
+        self.reading.is_live(now)
     }
 
     /// Why the stage is not ready; empty where it is. `clock` is this machine's, with which log
     /// times are compared.
     #[must_use]
     pub fn problems(&self, now: Instant, clock: SystemTime) -> Vec<String> {
-        let inner = self.lock();
-        let phase = inner.phase.iter().map(|phase| format!("limits: {phase}"));
-        let halts = inner.halts.values().map(|why| format!("limits: {why}"));
-        let behind = inner.behind.iter();
-        let behind = behind.map(|log| format!("limits: {log} is not read to its end of the start"));
-        let failing = inner.failing.iter().filter_map(|(need, (since, why))| {
-            let age = now.saturating_duration_since(*since);
-            let seconds = age.as_secs();
-            (age >= FAILING).then(|| format!("limits: {need} failing for {seconds} s: {why}"))
-        });
-        let partitions = inner.partitions.values();
-        let old = partitions.filter_map(|status| self.is_old(status, inner.started, clock));
-        phase
-            .chain(halts)
-            .chain(behind)
-            .chain(failing)
-            .chain(old)
-            .collect()
-    }
-
-    /// Why what is known of a partition is no basis for a judgement of now.
-    fn is_old(
-        &self,
-        status: &LimitsPartition,
-        started: SystemTime,
-        clock: SystemTime,
-    ) -> Option<String> {
-        let name = format!("limits: partition {}", status.partition);
-        if status.is_stale {
-            return Some(format!("{name} lost totals and waits for newer progress"));
-        }
-        let age = age(status, started, clock);
-        let seconds = age.as_secs();
-        (age >= self.progress_timeout)
-            .then(|| format!("{name} has had no progress for {seconds} s"))
+        self.reading.problems(now, clock)
     }
 
     /// The stage, as `/status` shows it.
     #[must_use]
     pub fn status(&self, now: Instant, clock: SystemTime) -> LimitsStatus {
-        let problems = self.problems(now, clock);
-        let inner = self.lock();
-        let (open_alerts, tenants) = inner.counts;
         LimitsStatus {
-            stage: "limits".to_owned(),
-            problems,
-            open_alerts,
-            tenants,
-            partitions: inner.partitions.values().cloned().collect(),
+            stage: self.reading.stage().to_owned(),
+            problems: self.problems(now, clock),
+            open_alerts: self.open_alerts.load(Ordering::Relaxed),
+            tenants: self.tenants.load(Ordering::Relaxed),
+            partitions: self.reading.partitions(),
         }
-    }
-}
-
-/// How old what is known of a partition is; before the first progress, since the start.
-fn age(status: &LimitsPartition, started: SystemTime, clock: SystemTime) -> Duration {
-    let since = match status.log_time {
-        Some(millis) => {
-            let millis = u64::try_from(millis).unwrap_or(0);
-            SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-        }
-        None => started,
-    };
-    clock.duration_since(since).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use meterline_core::halt::Halt;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn judging(start: Instant) -> Health {
-        let health = Health::new(90 * SECOND, start);
-        health.phase(None);
-        health
-    }
-
-    /// The problems at this many seconds after 1970, on a machine that started then.
-    fn problems(health: &Health, start: Instant, seconds: u32) -> Vec<String> {
-        let clock = SystemTime::UNIX_EPOCH + seconds * SECOND;
-        health.problems(start + seconds * SECOND, clock)
-    }
-
-    #[test]
-    fn what_is_judged_must_be_current() {
-        let start = Instant::now();
-        let health = judging(start);
-        health.judges(3, 17, LogTime(1_000_000));
-        assert_eq!(problems(&health, start, 1_089), [""; 0]);
-        assert_eq!(
-            problems(&health, start, 1_090),
-            ["limits: partition 3 has had no progress for 90 s"]
-        );
-        health.is_stale(3);
-        let lost = ["limits: partition 3 lost totals and waits for newer progress"];
-        assert_eq!(problems(&health, start, 1_001), lost);
-        health.judges(3, 18, LogTime(1_050_000));
-        assert_eq!(problems(&health, start, 1_090), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_waited_for_is_said() {
-        let start = Instant::now();
-        let health = Health::new(90 * SECOND, start);
-        assert_eq!(problems(&health, start, 0), ["limits: starting"]);
-        health.phase(None);
-        health.catches_up("usage.alerts", false);
-        let behind = ["limits: usage.alerts is not read to its end of the start"];
-        assert_eq!(problems(&health, start, 0), behind);
-        health.catches_up("usage.alerts", true);
-        health.fails("clickhouse", "refused", start);
-        assert_eq!(problems(&health, start, 4), [""; 0]);
-        assert_eq!(health.failing(start + SECOND), [("clickhouse", SECOND)]);
-        assert_eq!(
-            problems(&health, start, 5),
-            ["limits: clickhouse failing for 5 s: refused"]
-        );
-        health.works("clickhouse");
-        assert_eq!(problems(&health, start, 5), [""; 0]);
-    }
-
-    #[test]
-    fn halts_name_topic_partition_and_offset() {
-        let start = Instant::now();
-        let health = judging(start);
-        let halt = LogHalt {
-            topic: "usage.alerts".to_owned(),
-            partition: 2,
-            offset: 71,
-            source: Halt::UnknownKind("a newer one".to_owned()),
-        };
-        assert!(health.halts(&halt));
-        assert!(!health.halts(&halt));
-        assert!(health.is_halted());
-        assert_eq!(
-            problems(&health, start, 0),
-            ["limits: topic usage.alerts partition 2 at offset 71: unknown_kind: a newer one"]
-        );
     }
 }

@@ -7,13 +7,11 @@
 mod control;
 mod feed;
 
-use crate::clock;
 use crate::error::LimitsError;
 use crate::health::Health;
-use crate::log::Read;
 use crate::metrics::{Metrics, Outcome};
 use crate::notices::Directory;
-use crate::records::{AlertRecord, Appended, TotalsRecord};
+use crate::records::AlertRecord;
 use crate::settings::LimitsSettings;
 use crate::standings::{Told, Waiting};
 use crate::transitions::{IN_FLIGHT_MAX, InFlight, Unwritten, Writer};
@@ -23,11 +21,12 @@ use meterline_core::catalog::plans::Severity;
 use meterline_core::limits::Engine;
 use meterline_core::position::{Offset, TopicId};
 use meterline_core::time::LogTime;
+use meterline_follow::{Appended, Follower, Read, TotalsRecord, clock};
 use meterline_notify::Notifier;
 use rand::Rng;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -105,9 +104,9 @@ pub(crate) struct Judge {
     /// Log times of the newest changes that are not judged, by tenant.
     pub(crate) changed: HashMap<Box<str>, LogTime>,
     pub(crate) settings: LimitsSettings,
-    pub(crate) health: Arc<Health>,
+    pub(crate) shown: Arc<Health>,
+    pub(crate) follower: Follower,
     pub(crate) metrics: Metrics,
-    pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Judge {
@@ -125,9 +124,9 @@ impl Judge {
             self.take(Input::Control(event));
         }
         let mut count_at = Instant::now();
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.follower.stop.load(Ordering::Acquire) {
             let now = Instant::now();
-            self.health.beat(now);
+            self.follower.health.beat(now);
             if now >= count_at {
                 self.look_after(readers)?;
                 count_at = now + COUNT_EVERY;
@@ -187,7 +186,7 @@ impl Judge {
             control,
             catalog,
         } = self.behind;
-        !totals && !alerts && control == 0 && !catalog && !self.health.is_halted()
+        !totals && !alerts && control == 0 && !catalog && !self.follower.health.is_halted()
     }
 
     /// Judges those whom something happened to, as many as may be in flight.
@@ -216,7 +215,7 @@ impl Judge {
             };
             self.standings
                 .offer(judged.standings, progress.into_iter().map(Told::new));
-            self.health.beat(Instant::now());
+            self.follower.health.beat(Instant::now());
         }
         if count > 0 {
             self.metrics
@@ -234,8 +233,8 @@ impl Judge {
             self.control_halts(halt);
         }
         if readers.iter().any(JoinHandle::is_finished)
-            && !self.health.is_halted()
-            && !self.stop.load(Ordering::Acquire)
+            && !self.follower.health.is_halted()
+            && !self.follower.stop.load(Ordering::Acquire)
         {
             return Err(LimitsError::Ended);
         }
@@ -250,7 +249,7 @@ impl Judge {
         let (tenants, _) = self.engine.usage().size();
         self.metrics.open(open);
         self.metrics.tenants(tenants);
-        self.health.counts(open.iter().sum(), tenants);
+        self.shown.counts(open.iter().sum(), tenants);
         Ok(())
     }
 }

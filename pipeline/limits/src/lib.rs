@@ -16,7 +16,6 @@ mod beside;
 mod error;
 mod health;
 mod judge;
-mod log;
 mod metrics;
 mod notices;
 mod projection;
@@ -28,16 +27,14 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod transitions;
-mod watch;
 
-pub use error::{LimitsError, LogHalt};
-pub use health::{Health, LimitsPartition, LimitsStatus};
+pub use error::LimitsError;
+pub use health::{Health, LimitsStatus};
 #[doc(hidden)]
 pub use metrics::seen as metrics_seen;
 pub use settings::{Connections, LimitsSettings, SettingsError};
 
 use meterline_control::{AccountLog, AccountsOptions, ControlEvent, ControlLog};
-use meterline_core::time::LogTime;
 use meterline_kafka::Producer;
 use meterline_notify::Notifier;
 use metrics::Metrics;
@@ -45,7 +42,7 @@ use notices::{Directory, Outlet};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Control records that wait for the judge: a moment's worth.
@@ -150,9 +147,4 @@ impl std::fmt::Debug for Limits {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// This machine's clock, as log time: the moment that is judged at.
-fn clock() -> LogTime {
-    SystemTime::now().into()
 }

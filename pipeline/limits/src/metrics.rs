@@ -8,17 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-
-/// A gauge with fractions.
-type FloatGauge = Gauge<f64, AtomicU64>;
-
-/// A log partition of usage.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfPartition {
-    partition: u32,
-}
 
 /// What became of a transition.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -38,12 +28,6 @@ struct OfSeverity {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct OfPlace {
     place: &'static str,
-}
-
-/// What failed.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfNeed {
-    need: &'static str,
 }
 
 /// What becomes of a transition.
@@ -120,10 +104,8 @@ pub(crate) struct Metrics {
     crossing_seconds: Histogram,
     written: Family<OfPlace, Counter>,
     waiting: Family<OfPlace, Gauge>,
-    failures: Family<OfNeed, Counter>,
-    position: Family<OfPartition, Gauge>,
-    lag_records: Family<OfPartition, Gauge>,
-    age: Family<OfPartition, FloatGauge>,
+    /// Of its reading.
+    pub(crate) reading: meterline_follow::Metrics,
 }
 
 impl Metrics {
@@ -141,10 +123,7 @@ impl Metrics {
             crossing_seconds: Histogram::new(exponential_buckets(0.01, 2.0, 20)),
             written: Family::default(),
             waiting: Family::default(),
-            failures: Family::default(),
-            position: Family::default(),
-            lag_records: Family::default(),
-            age: Family::default(),
+            reading: meterline_follow::Metrics::default(),
         };
         metrics.begin();
         let registry = metrics.register();
@@ -190,14 +169,7 @@ impl Metrics {
         registry.register("written", help, self.written.clone());
         let help = "Standings and rows that wait to be written, by where";
         registry.register("waiting", help, self.waiting.clone());
-        let help = "Failed attempts, by what was needed";
-        registry.register("failures", help, self.failures.clone());
-        let help = "Next record of usage.totals to read";
-        registry.register("position", help, self.position.clone());
-        let help = "Records of usage.totals not read yet";
-        registry.register("lag_records", help, self.lag_records.clone());
-        let help = "Log time of the newest progress, behind the clock";
-        registry.register_with_unit("view_age", help, Unit::Seconds, self.age.clone());
+        self.reading.register(&mut registry);
         registry
     }
 
@@ -263,22 +235,7 @@ impl Metrics {
 
     /// An attempt failed.
     pub(crate) fn failed(&self, need: &'static str) {
-        self.failures.get_or_create(&OfNeed { need }).inc();
-    }
-
-    /// How far a partition's totals are read.
-    pub(crate) fn read(&self, partition: u32, position: u64, end: u64) {
-        let lag = end.saturating_sub(position);
-        let partition = OfPartition { partition };
-        let value = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        self.position.get_or_create(&partition).set(value(position));
-        self.lag_records.get_or_create(&partition).set(value(lag));
-    }
-
-    /// How old the newest progress of a partition is.
-    pub(crate) fn age(&self, partition: u32, age: Duration) {
-        let gauge = self.age.get_or_create(&OfPartition { partition });
-        gauge.set(age.as_secs_f64());
+        self.reading.failed(need);
     }
 }
 
@@ -292,8 +249,8 @@ fn whole(count: usize) -> i64 {
 pub fn seen() -> Registry {
     let (metrics, mut registry) = Metrics::new();
     metrics.failed("clickhouse");
-    metrics.read(2, 7, 9);
-    metrics.age(2, Duration::from_secs(3));
+    metrics.reading.read(2, 7, 9);
+    metrics.reading.age(2, Duration::from_secs(3));
     meterline_notify::metrics_seen(&mut registry);
     registry
 }
@@ -311,8 +268,8 @@ mod tests {
         metrics.judged(4, Duration::from_millis(1));
         metrics.crossed(Duration::from_millis(700));
         metrics.written(Place::StandingTable, 5);
-        metrics.read(2, 7, 9);
-        metrics.age(2, Duration::from_secs(3));
+        metrics.reading.read(2, 7, 9);
+        metrics.reading.age(2, Duration::from_secs(3));
         let mut text = String::new();
         encode(&mut text, &registry).expect("a String takes all that is written to it");
         for line in [

@@ -2,13 +2,13 @@
 //!
 //! Everything it asks is answered from memory, and nothing it writes passes the judging thread.
 
-use crate::clock;
 use futures::future::BoxFuture;
 use meterline_control::AccountLog;
 use meterline_core::account::{AccountStatus, Route};
 use meterline_core::alert::Delivery;
 use meterline_core::catalog::plans::Severity;
 use meterline_core::time::LogTime;
+use meterline_follow::clock;
 use meterline_kafka::{Outgoing, Producer, SendError};
 use meterline_notify::{KafkaMessage, KnownRoute, OutletError};
 use meterline_schemas::records::encode_delivery;

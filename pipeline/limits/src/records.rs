@@ -1,4 +1,4 @@
-//! The records that the stage reads, as its logs carry them.
+//! The records of `usage.alerts` and of the control log, as the logs carry them.
 //!
 //! A record of another kind in one of them is a halt, never skipped.
 
@@ -6,14 +6,8 @@ use meterline_core::alert::{Delivery, Transition};
 use meterline_core::control::ControlRecord;
 use meterline_core::halt::Halt;
 use meterline_core::time::LogTime;
-use meterline_schemas::records::{Progress, Record, Total, decode, decode_control};
-
-/// A record of a decision log, and when the broker took it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Appended<R> {
-    pub(crate) at: LogTime,
-    pub(crate) record: R,
-}
+use meterline_follow::{Appended, append_time, foreign};
+use meterline_schemas::records::{Record, decode, decode_control};
 
 /// A record of `usage.alerts`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,24 +16,6 @@ pub(crate) enum AlertRecord {
     Transition(Box<Transition>),
     /// What became of an attempt to tell somebody: a plain record.
     Delivery(Box<Delivery>),
-}
-
-/// A record of `usage.totals`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum TotalsRecord {
-    /// A bucket.
-    Total(Box<Total>),
-    /// Up to where buckets are complete.
-    Progress(Box<Progress>),
-}
-
-/// Reads a record of `usage.totals`.
-pub(crate) fn totals(_at: Option<LogTime>, bytes: &[u8]) -> Result<TotalsRecord, Halt> {
-    match decode(bytes)? {
-        Record::Total(total) => Ok(TotalsRecord::Total(Box::new(total))),
-        Record::Progress(progress) => Ok(TotalsRecord::Progress(progress)),
-        _ => Err(foreign("usage.totals")),
-    }
 }
 
 /// Reads a record of `usage.alerts`.
@@ -59,20 +35,11 @@ pub(crate) fn control(at: Option<LogTime>, bytes: &[u8]) -> Result<Appended<Cont
     Ok(Appended { at, record })
 }
 
-/// Decisions are forgotten by log time, so a log of them must have it.
-fn append_time(at: Option<LogTime>) -> Result<LogTime, Halt> {
-    let missing = "the record has no append time; set message.timestamp.type=LogAppendTime";
-    at.ok_or_else(|| Halt::TimestampType(missing.to_owned()))
-}
-
-fn foreign(log: &str) -> Halt {
-    Halt::UnknownFormat(format!("{log} holds a record of another log"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::standing;
+    use meterline_follow::totals;
     use meterline_schemas::records::encode_standing;
 
     #[test]

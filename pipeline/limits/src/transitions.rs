@@ -4,14 +4,13 @@
 //! until the judge reads it back: only then is it known whether it is in force. One that failed is
 //! given up; that it may be in the log after all does no harm, it then is read like any other.
 
-use crate::clock;
-use crate::health::Health;
 use crate::metrics::{Metrics, Outcome};
 use crossbeam_channel::Sender;
 use meterline_core::alert::{AlertKey, Transition};
 use meterline_core::causes::chain;
 use meterline_core::hash::partition_of;
 use meterline_core::time::LogTime;
+use meterline_follow::{Health, clock};
 use meterline_kafka::{Outgoing, Producer};
 use meterline_schemas::records::encode_transition;
 use std::collections::HashMap;

@@ -1,10 +1,10 @@
 //! What the control log says goes to the engine, and to those who tell of alerts.
 
 use super::Judge;
-use crate::error::LogHalt;
 use meterline_control::{ControlEntry, ControlEvent};
 use meterline_core::control::Decision;
 use meterline_core::halt::Halt;
+use meterline_follow::LogHalt;
 
 impl Judge {
     /// Takes an event of the control log.
@@ -30,7 +30,9 @@ impl Judge {
             self.behind.control = 0;
             self.caught_up();
         }
-        self.health.reads(&self.topics.control, 0, offset + 1);
+        self.follower
+            .health
+            .reads(&self.topics.control, 0, offset + 1);
     }
 
     fn follow(&mut self, entry: &ControlEntry) {

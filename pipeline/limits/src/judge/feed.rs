@@ -1,16 +1,15 @@
 //! What was read goes to the engine.
 
 use super::{Input, Judge};
-use crate::error::LogHalt;
-use crate::log::{Batch, Read};
 use crate::metrics::Outcome;
-use crate::records::{AlertRecord, Appended, TotalsRecord};
+use crate::records::AlertRecord;
 use meterline_core::alert::Transition;
 use meterline_core::causes::chain;
 use meterline_core::chain::Ruling;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, Stamp};
 use meterline_core::time::LogTime;
+use meterline_follow::{Appended, Batch, LogHalt, Read, TotalsRecord};
 use meterline_notify::InForce;
 use meterline_schemas::records::{Progress, Total};
 
@@ -19,7 +18,7 @@ impl Judge {
     pub(super) fn take(&mut self, input: Input) {
         match input {
             Input::Totals(Read::Batch(batch)) => self.take_totals(batch),
-            Input::Totals(Read::Stale(partition)) => self.health.is_stale(partition),
+            Input::Totals(Read::Stale(partition)) => self.follower.health.is_stale(partition),
             Input::Totals(Read::CaughtUp) => {
                 self.behind.totals = false;
                 self.caught_up();
@@ -43,7 +42,9 @@ impl Judge {
                 TotalsRecord::Progress(progress) => self.take_progress(&progress),
             }
         }
-        self.health.reads(&self.topics.totals, partition, position);
+        self.follower
+            .health
+            .reads(&self.topics.totals, partition, position);
     }
 
     fn take_total(&mut self, total: &Total) {
@@ -74,7 +75,8 @@ impl Judge {
         self.engine.progress(log_partition, to, progress.log_time);
         if log_partition.topic_id == self.topics.usage_id {
             let partition = log_partition.partition;
-            self.health
+            self.follower
+                .health
                 .judges(partition, progress.to, progress.log_time);
         }
         self.judge();
@@ -102,7 +104,9 @@ impl Judge {
                 });
             }
         }
-        self.health.reads(&self.topics.alerts, partition, position);
+        self.follower
+            .health
+            .reads(&self.topics.alerts, partition, position);
     }
 
     fn take_transition(
@@ -140,7 +144,7 @@ impl Judge {
             (behind.totals, "reading usage.totals"),
         ];
         let missing = missing.iter().find(|(is_missing, _)| *is_missing);
-        self.health.phase(missing.map(|(_, phase)| *phase));
+        self.follower.health.phase(missing.map(|(_, phase)| *phase));
         if missing.is_none() && !self.is_told {
             self.is_told = true;
             tracing::info!(stage = "limits", "caught up, judging begins");
@@ -151,7 +155,7 @@ impl Judge {
     /// A log cannot be read on: nothing is judged any more.
     pub(super) fn halt(&self, halt: LogHalt) {
         let error = chain(&halt);
-        if self.health.halts(&halt) {
+        if self.follower.health.halts(&halt) {
             tracing::error!(stage = "limits", error, "a log cannot be read on");
         }
     }

@@ -1,19 +1,20 @@
 //! Of `usage.alerts`: transitions in force and outcomes of deliveries.
 
-use super::Project;
 use crate::metrics::{Metrics, Place};
-use crate::records::{AlertRecord, Appended};
+use crate::records::AlertRecord;
 use meterline_clickhouse::{ClickHouse, Error, Projection};
 use meterline_core::chain::Ruling;
 use meterline_core::halt::Halt;
 use meterline_core::limits::{Alerts, notification_id};
 use meterline_core::position::{LogPartition, Offset, TopicId};
+use meterline_follow::{Appended, Project};
 use meterline_schemas::rows::{AlertPlace, AlertRow, DeliveryRow};
 use std::collections::BTreeMap;
 
 /// The fold, and the rows that wait, by partition.
 pub(crate) struct AlertsProjection {
     topic_id: TopicId,
+    metrics: Metrics,
     alerts: Alerts,
     rows: BTreeMap<u32, Rows>,
 }
@@ -26,9 +27,10 @@ struct Rows {
 
 impl AlertsProjection {
     /// The state before the first record of a log of so many partitions.
-    pub(crate) fn new(topic_id: TopicId, partitions: u32) -> Self {
+    pub(crate) fn new(topic_id: TopicId, partitions: u32, metrics: Metrics) -> Self {
         Self {
             topic_id,
+            metrics,
             alerts: Alerts::new(partitions),
             rows: BTreeMap::new(),
         }
@@ -75,7 +77,7 @@ impl Project for AlertsProjection {
         Ok(())
     }
 
-    fn len(&self) -> usize {
+    fn waiting(&self) -> usize {
         let rows = self.rows.values();
         rows.map(|rows| rows.alerts.len() + rows.deliveries.len())
             .sum()
@@ -94,9 +96,10 @@ impl Project for AlertsProjection {
         inserted.await
     }
 
-    fn written(&mut self, partition: u32, metrics: &Metrics) {
+    fn written(&mut self, partition: u32) {
         let rows = self.rows.remove(&partition).unwrap_or_default();
-        metrics.written(Place::Alerts, rows.alerts.len());
-        metrics.written(Place::Deliveries, rows.deliveries.len());
+        self.metrics.written(Place::Alerts, rows.alerts.len());
+        self.metrics
+            .written(Place::Deliveries, rows.deliveries.len());
     }
 }

@@ -1,14 +1,13 @@
 //! Of the control log: every decision, in force or not.
 
-use super::Project;
 use crate::metrics::{Metrics, Place};
-use crate::records::Appended;
 use meterline_clickhouse::{ClickHouse, Error, Projection};
 use meterline_core::chain::{Chains, Ruling};
 use meterline_core::control::{ChainKey, ControlRecord};
 use meterline_core::halt::Halt;
 use meterline_core::hash::content_hash;
 use meterline_core::position::{LogPartition, Offset, TopicId};
+use meterline_follow::{Appended, Project};
 use meterline_schemas::rows::AuditRow;
 
 /// The heads, and the rows that wait.
@@ -17,15 +16,17 @@ use meterline_schemas::rows::AuditRow;
 /// equality is asked of them.
 pub(crate) struct AuditProjection {
     topic_id: TopicId,
+    metrics: Metrics,
     chains: Chains<u128>,
     rows: Vec<AuditRow>,
 }
 
 impl AuditProjection {
     /// The state before the log's first record.
-    pub(crate) fn new(topic_id: TopicId) -> Self {
+    pub(crate) fn new(topic_id: TopicId, metrics: Metrics) -> Self {
         Self {
             topic_id,
+            metrics,
             chains: Chains::default(),
             rows: Vec::new(),
         }
@@ -56,7 +57,7 @@ impl Project for AuditProjection {
         Ok(())
     }
 
-    fn len(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.rows.len()
     }
 
@@ -70,8 +71,8 @@ impl Project for AuditProjection {
         inserted.await
     }
 
-    fn written(&mut self, _partition: u32, metrics: &Metrics) {
-        metrics.written(Place::Audit, self.rows.len());
+    fn written(&mut self, _partition: u32) {
+        self.metrics.written(Place::Audit, self.rows.len());
         self.rows.clear();
     }
 }

@@ -2,11 +2,11 @@
 
 use super::topic::Positions;
 use super::{Batch, Waiting};
-use crate::health::Health;
 use crate::metrics::{Metrics, Place};
 use meterline_clickhouse::{ClickHouse, Error};
 use meterline_core::causes::chain;
 use meterline_core::standing::{Standing, StandingProgress};
+use meterline_follow::Health;
 use meterline_kafka::Backoff;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};

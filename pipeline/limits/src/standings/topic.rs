@@ -1,12 +1,12 @@
 //! The lane to `usage.standing`.
 
 use super::{Batch, Told, Waiting};
-use crate::health::Health;
 use crate::metrics::{Metrics, Place};
 use meterline_core::causes::chain;
 use meterline_core::hash::partition_of;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_core::standing::StandingProgress;
+use meterline_follow::Health;
 use meterline_kafka::{Backoff, Outgoing, Producer, SendError};
 use meterline_schemas::records::{encode_standing, encode_standing_progress};
 use std::collections::BTreeMap;

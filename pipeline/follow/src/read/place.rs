@@ -16,14 +16,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// First and next record of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Ends {
-    pub(crate) low: Offset,
-    pub(crate) end: Offset,
+pub struct Ends {
+    /// The first record that is there.
+    pub low: Offset,
+    /// The record after the last.
+    pub end: Offset,
 }
 
 /// How far a partition is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     /// The next record to take.
     pub(crate) next: Offset,
     /// What the log was at the last look.
@@ -36,7 +38,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// A place in a log that is as `ends` says.
-    pub(crate) fn new(next: Offset, ends: Ends) -> Self {
+    #[must_use]
+    pub fn new(next: Offset, ends: Ends) -> Self {
         Self {
             next,
             ends,
@@ -105,7 +108,7 @@ impl<R, I> Reader<R, I> {
         self.assign()?;
         for partition in gone {
             tracing::warn!(
-                stage = "limits",
+                stage = self.follower.stage(),
                 topic,
                 partition,
                 "totals are gone that were not read; newer progress mends it"
@@ -129,7 +132,7 @@ impl<R, I> Reader<R, I> {
                 }
                 Err(error) => {
                     let why = meterline_core::causes::chain(&error);
-                    self.health.fails("kafka", &why, Instant::now());
+                    self.follower.health.fails("kafka", &why, Instant::now());
                     return Ok(false);
                 }
             }
@@ -158,8 +161,28 @@ impl<R, I> Reader<R, I> {
     }
 }
 
+/// Where each partition is read from, which `position` chooses.
+#[must_use]
+pub fn places(
+    ends: &BTreeMap<u32, Ends>,
+    position: impl Fn(u32, Ends) -> Offset,
+) -> BTreeMap<u32, Place> {
+    let all = ends.iter();
+    all.map(|(partition, ends)| (*partition, Place::new(position(*partition, *ends), *ends)))
+        .collect()
+}
+
+/// A log of decisions is read from its beginning; where that is gone, its reader halts.
+#[must_use]
+pub fn places_from_beginning(ends: &BTreeMap<u32, Ends>) -> BTreeMap<u32, Place> {
+    places(ends, |_, _| 0)
+}
+
 /// Where every partition of a topic begins and ends now.
-pub(crate) fn ends_of(
+///
+/// # Errors
+/// What the brokers answered, or that they did not.
+pub fn ends_of(
     admin: &Admin,
     topic: &str,
     partitions: u32,

@@ -8,10 +8,10 @@
 
 mod place;
 
-pub(crate) use place::{Ends, Place, ends_of};
+pub use place::{Ends, Place, ends_of, places, places_from_beginning};
 
+use crate::Follower;
 use crate::error::LogHalt;
-use crate::health::Health;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use meterline_core::halt::Halt;
 use meterline_core::position::Offset;
@@ -20,8 +20,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long one poll waits for a record: what noticing a shutdown may have to wait for.
@@ -34,21 +33,20 @@ const BATCH_RECORDS: usize = 2_000;
 /// the client repeats an error that lasts every 30 s.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Group name for the client library; the group is never joined.
-pub(crate) const GROUP: &str = "meterline-limits-reader";
-
 /// Records of one partition, in its order.
 #[derive(Debug)]
-pub(crate) struct Batch<R> {
-    pub(crate) partition: u32,
-    pub(crate) records: Vec<(Offset, R)>,
+pub struct Batch<R> {
+    /// The partition.
+    pub partition: u32,
+    /// What it holds; empty where only holes of transactions were passed.
+    pub records: Vec<(Offset, R)>,
     /// The next record to read.
-    pub(crate) position: Offset,
+    pub position: Offset,
 }
 
 /// What a reader hands over.
 #[derive(Debug)]
-pub(crate) enum Read<R> {
+pub enum Read<R> {
     /// Records.
     Batch(Batch<R>),
     /// Retention took records of this partition before they were read.
@@ -59,25 +57,25 @@ pub(crate) enum Read<R> {
 
 /// Which topic, and how its records are read.
 #[derive(Debug)]
-pub(crate) struct Source<R> {
-    pub(crate) topic: String,
+pub struct Source<R> {
+    /// Its name.
+    pub topic: String,
     /// Whether retention may take records: those of values, which newer ones make up for.
-    pub(crate) forgets: bool,
+    pub forgets: bool,
     /// Whether nothing is judged before it was read to its end of the start.
-    pub(crate) gates: bool,
+    pub gates: bool,
     /// Reads a record; the append time is missing where the topic has another kind of time.
-    pub(crate) decode: fn(Option<LogTime>, &[u8]) -> Result<R, Halt>,
+    pub decode: fn(Option<LogTime>, &[u8]) -> Result<R, Halt>,
 }
 
 /// A reader of one topic. Generic over its records `R` and over what the channel carries.
-pub(crate) struct Reader<R, I> {
+pub struct Reader<R, I> {
     pub(crate) source: Source<R>,
     pub(crate) consumer: BaseConsumer,
     pub(crate) places: BTreeMap<u32, Place>,
     pub(crate) out: Sender<I>,
     pub(crate) wrap: fn(Read<R>) -> I,
-    pub(crate) health: Arc<Health>,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) follower: Follower,
     /// Whether the partitions must be placed again before anything can be read.
     pub(crate) is_lost: bool,
 }
@@ -98,15 +96,19 @@ impl From<LogHalt> for Ending {
 
 impl<R, I> Reader<R, I> {
     /// Reads until it is told to stop, or the log halts. Blocks its thread.
-    pub(crate) fn run(mut self) {
+    pub fn run(mut self) {
         let topic = self.source.topic.clone();
         if self.source.gates {
-            self.health.catches_up(&topic, false);
+            self.follower.health.catches_up(&topic, false);
         }
         if let Err(Ending::Halted(halt)) = self.follow() {
             let error = meterline_core::causes::chain(&halt);
-            tracing::error!(stage = "limits", error, "a log cannot be read on");
-            self.health.halts(&halt);
+            tracing::error!(
+                stage = self.follower.stage(),
+                error,
+                "a log cannot be read on"
+            );
+            self.follower.health.halts(&halt);
         }
     }
 
@@ -115,7 +117,7 @@ impl<R, I> Reader<R, I> {
         let mut is_behind = true;
         let mut failed_at: Option<Instant> = None;
         loop {
-            if self.stop.load(Ordering::Acquire) {
+            if self.follower.stop.load(Ordering::Acquire) {
                 return Err(Ending::Stopped);
             }
             if self.is_lost && !self.place_again()? {
@@ -124,7 +126,7 @@ impl<R, I> Reader<R, I> {
             }
             if is_behind && self.places.values().all(Place::is_caught_up) {
                 is_behind = false;
-                self.health.catches_up(&self.source.topic, true);
+                self.follower.health.catches_up(&self.source.topic, true);
                 self.hand_over(Read::CaughtUp)?;
             }
             if let Some(error) = self.gather()? {
@@ -132,7 +134,7 @@ impl<R, I> Reader<R, I> {
                 failed_at = Some(Instant::now());
             } else if failed_at.is_some_and(|at| at.elapsed() > QUIET) {
                 failed_at = None;
-                self.health.works("kafka");
+                self.follower.health.works("kafka");
             }
         }
     }
@@ -163,7 +165,7 @@ impl<R, I> Reader<R, I> {
             }
         }
         if count > 0 || !ended.is_empty() {
-            self.health.works("kafka");
+            self.follower.health.works("kafka");
         }
         for (partition, records) in batches {
             self.take(partition, records)?;
@@ -224,7 +226,7 @@ impl<R, I> Reader<R, I> {
     /// partition, without saying which.
     fn failed(&mut self, error: &KafkaError) {
         let why = meterline_core::causes::chain(error);
-        self.health.fails("kafka", &why, Instant::now());
+        self.follower.health.fails("kafka", &why, Instant::now());
         tracing::debug!(topic = self.source.topic, why, "kafka consumer");
         self.is_lost = matches!(
             error.rdkafka_error_code(),
@@ -248,7 +250,7 @@ impl<R, I> Reader<R, I> {
                 Err(SendTimeoutError::Disconnected(_)) => return Err(Ending::Stopped),
                 Err(SendTimeoutError::Timeout(input)) => input,
             };
-            if self.stop.load(Ordering::Acquire) {
+            if self.follower.stop.load(Ordering::Acquire) {
                 return Err(Ending::Stopped);
             }
         }

@@ -3,17 +3,15 @@
 //! A topic that was made again, or lost its end, is no longer the one that was read: the stage
 //! stops judging and says so. Nothing else is decided here.
 
+use crate::Follower;
 use crate::error::LogHalt;
-use crate::health::Health;
-use crate::log::Ends;
-use crate::metrics::Metrics;
+use crate::read::Ends;
 use meterline_core::causes::chain;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
-use meterline_kafka::Admin;
+use meterline_kafka::{Admin, TopicDescription};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often the logs' ends are asked for.
@@ -34,21 +32,40 @@ const TRUNCATED_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A topic that is watched.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Watched {
-    pub(crate) topic: String,
-    pub(crate) topic_id: TopicId,
-    pub(crate) partitions: u32,
-    /// Whether it is the topic of totals, whose lag is shown.
-    pub(crate) is_totals: bool,
+pub struct Watched {
+    topic: String,
+    topic_id: TopicId,
+    partitions: u32,
+    is_totals: bool,
+}
+
+impl Watched {
+    /// A topic, as it was at the start.
+    #[must_use]
+    pub fn new(topic: &TopicDescription) -> Self {
+        Self {
+            topic: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: topic.partition_count(),
+            is_totals: false,
+        }
+    }
+
+    /// The topic of totals, whose lag is shown.
+    #[must_use]
+    pub fn totals(topic: &TopicDescription) -> Self {
+        Self {
+            is_totals: true,
+            ..Self::new(topic)
+        }
+    }
 }
 
 /// The watching thread's side.
 pub(crate) struct Watch {
     pub(crate) admin: Admin,
     pub(crate) topics: Vec<Watched>,
-    pub(crate) health: Arc<Health>,
-    pub(crate) metrics: Metrics,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) follower: Follower,
 }
 
 impl Watch {
@@ -56,7 +73,7 @@ impl Watch {
     pub(crate) fn run(self) {
         let (mut ends_at, mut ids_at) = (Instant::now(), Instant::now() + IDS_INTERVAL);
         let mut short: BTreeMap<(String, u32), Instant> = BTreeMap::new();
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.follower.stop.load(Ordering::Acquire) {
             let now = Instant::now();
             if now >= ends_at {
                 self.look_at_ends(&mut short);
@@ -74,20 +91,24 @@ impl Watch {
     fn look_at_ends(&self, short: &mut BTreeMap<(String, u32), Instant>) {
         for watched in &self.topics {
             for partition in 0..watched.partitions {
-                let is_read = self.health.position(&watched.topic, partition).is_some();
+                let is_read = self
+                    .follower
+                    .health
+                    .position(&watched.topic, partition)
+                    .is_some();
                 if !is_read && !watched.is_totals {
                     continue;
                 }
                 let answer = self.admin.watermarks(&watched.topic, partition, ANSWER);
                 match answer {
                     Ok((low, end)) => {
-                        self.health.works("log ends");
+                        self.follower.health.works("log ends");
                         self.look_at_end(watched, partition, Ends { low, end }, short);
                     }
                     Err(error) => {
                         let why = chain(&error);
-                        self.metrics.failed("kafka");
-                        self.health.fails("log ends", &why, Instant::now());
+                        self.follower.metrics.failed("kafka");
+                        self.follower.health.fails("log ends", &why, Instant::now());
                         return;
                     }
                 }
@@ -102,10 +123,11 @@ impl Watch {
         ends: Ends,
         short: &mut BTreeMap<(String, u32), Instant>,
     ) {
-        let position = self.health.position(&watched.topic, partition);
+        let position = self.follower.health.position(&watched.topic, partition);
         if watched.is_totals {
-            self.health.log_ends(partition, position, ends.end);
-            self.metrics
+            self.follower.health.log_ends(partition, position, ends.end);
+            self.follower
+                .metrics
                 .read(partition, position.unwrap_or(0), ends.end);
         }
         let place = (watched.topic.clone(), partition);
@@ -127,13 +149,13 @@ impl Watch {
             let described = match self.admin.describe_topic(&watched.topic, ANSWER) {
                 Ok(described) => described,
                 Err(error) => {
-                    self.metrics.failed("kafka");
+                    self.follower.metrics.failed("kafka");
                     let why = chain(&error);
-                    self.health.fails("topics", &why, Instant::now());
+                    self.follower.health.fails("topics", &why, Instant::now());
                     return;
                 }
             };
-            self.health.works("topics");
+            self.follower.health.works("topics");
             let known = watched.topic_id;
             let Some(described) = described else {
                 let why = "the topic is gone".to_owned();
@@ -160,15 +182,19 @@ impl Watch {
             offset,
             source,
         };
-        if self.health.halts(&halt) {
+        if self.follower.health.halts(&halt) {
             let error = chain(&halt);
-            tracing::error!(stage = "limits", error, "a log cannot be read on");
+            tracing::error!(
+                stage = self.follower.stage(),
+                error,
+                "a log cannot be read on"
+            );
         }
     }
 
     fn show_ages(&self) {
-        for (partition, age) in self.health.ages(SystemTime::now()) {
-            self.metrics.age(partition, age);
+        for (partition, age) in self.follower.health.ages(SystemTime::now()) {
+            self.follower.metrics.age(partition, age);
         }
     }
 }
