@@ -13,10 +13,15 @@ pub use pace::Pace;
 
 use crate::engine::{Call, Called, InvoiceSeen, Listing, Read, Seen, Weather};
 use meterline_core::push::identifier;
+use meterline_stripe::Read as Request;
 use meterline_stripe::requests::meter_events::{self, MeterEvent};
 use meterline_stripe::{Client, Failure, Next, meter_event_outcome};
 use names::Names;
+use serde::de::DeserializeOwned;
 use std::sync::Mutex;
+
+/// How often a reading is tried again before the engine is told.
+const READ_AGAIN: u32 = 4;
 
 /// The connection to one Stripe account, with what is known of its names.
 #[derive(Debug)]
@@ -46,6 +51,25 @@ impl Stripe {
             customer_key,
             pace,
             names: Mutex::default(),
+        }
+    }
+
+    /// Reads, again where Stripe did not answer: a list of many pages must not begin again for one.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+        request: &Request<T>,
+    ) -> Result<T, Failure> {
+        let mut attempt = 0;
+        loop {
+            self.pace.turn(endpoint).await;
+            match self.client.read(request).await {
+                Err(failure) if failure.next() == Next::Retry && attempt < READ_AGAIN => {
+                    attempt += 1;
+                    self.pace.pause(attempt).await;
+                }
+                answer => return answer,
+            }
         }
     }
 

@@ -23,9 +23,8 @@ impl Stripe {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            self.pace.turn("invoices").await;
             let request = invoices::list(&filter, after.as_deref());
-            let page = self.client.read(&request).await?;
+            let page = self.read("invoices", &request).await?;
             for invoice in &page.data {
                 all.extend(self.invoice(invoice).await?);
             }
@@ -50,9 +49,8 @@ impl Stripe {
         self.add_lines(&mut lines, &invoice.lines.data).await?;
         let mut after = invoice.lines.next().map(str::to_owned);
         while let Some(place) = after {
-            self.pace.turn("invoice lines").await;
             let request = invoices::list_lines(&invoice.id, Some(&place));
-            let page = self.client.read(&request).await?;
+            let page = self.read("invoice lines", &request).await?;
             self.add_lines(&mut lines, &page.data).await?;
             after = page.next().map(str::to_owned);
         }

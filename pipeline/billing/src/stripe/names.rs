@@ -47,8 +47,7 @@ impl Stripe {
     async fn read_meters(&self) -> Result<(), Failure> {
         let mut after: Option<String> = None;
         loop {
-            self.pace.turn("meters").await;
-            let page = self.client.read(&meters::list(after.as_deref())).await?;
+            let page = self.read("meters", &meters::list(after.as_deref())).await?;
             {
                 let mut names = self.names();
                 for meter in &page.data {
@@ -72,8 +71,7 @@ impl Stripe {
         if let Some(known) = self.names().prices.get(price) {
             return Ok(known.clone());
         }
-        self.pace.turn("prices").await;
-        let read = self.client.read(&prices::get(price)).await?;
+        let read = self.read("prices", &prices::get(price)).await?;
         let meter = read.recurring.and_then(|recurring| recurring.meter);
         let name = match meter {
             Some(meter) => self.event_name_of(&meter).await?,

@@ -56,6 +56,13 @@ impl Pace {
         };
         tokio::time::sleep_until(at).await;
     }
+
+    /// Waits before a call is tried again, longer each time.
+    pub(super) async fn pause(&self, attempt: u32) {
+        if self.gaps.is_some() {
+            tokio::time::sleep(Duration::from_millis(250) * (1 << attempt.min(5))).await;
+        }
+    }
 }
 
 #[cfg(test)]

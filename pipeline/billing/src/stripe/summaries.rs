@@ -113,8 +113,7 @@ impl Stripe {
             } else {
                 event_summaries::list_days(meter, customer, period, after_text)
             };
-            self.pace.turn("summaries").await;
-            let page = self.client.read(&request).await?;
+            let page = self.read("summaries", &request).await?;
             for summary in &page.data {
                 let (hour, value) = window(summary)?;
                 all.insert(hour, value);

@@ -1,0 +1,517 @@
+//! The world: one clock, two stages, what they ask for and what becomes of it.
+
+use crate::instance::{Instance, Tables, now};
+use crate::log::Log;
+use crate::mutation::Mutation;
+use crate::stripe;
+use crate::usage::{self, BEGIN, CUT, DAY, HOUR, Known, LAST_CUT, METERS, Scenario};
+use futures::future::join_all;
+use meterline_billing::engine::{Action, Append, Call, Called, InvoiceSeen, Seen, Weather};
+use meterline_billing::stripe::Stripe;
+use meterline_core::bucket::BucketRow;
+use meterline_core::push::{Outcome, Step};
+use meterline_core::quantity::Quantity;
+use meterline_core::time::LogTime;
+use meterline_fake_stripe::FakeStripe;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The shortest step of the clock.
+const STEP: i64 = 500;
+
+/// Something that happens later.
+enum Event {
+    /// A record reaches the log, whoever sent it.
+    Appended(Append),
+    NotAppended(u128),
+    Called(Called),
+    Seen(Seen),
+    Listed(Option<Vec<InvoiceSeen>>),
+    Changed(Arc<str>, bool),
+}
+
+/// What came of it.
+pub(crate) struct Verdict {
+    /// Tenant, meter, used, billed.
+    pub(crate) differences: Vec<(String, &'static str, String, String)>,
+    scenario: Scenario,
+    windows: usize,
+    records: usize,
+    calls: u64,
+    /// Invoice lines and windows of which something was carried.
+    pub(crate) carries: usize,
+    held_back: u64,
+    kills: u32,
+    ignored: u64,
+}
+
+pub(crate) struct World {
+    scenario: Scenario,
+    mutation: Option<Mutation>,
+    fake: FakeStripe,
+    stripe: Stripe,
+    all: Vec<Known>,
+    rows: Vec<BucketRow>,
+    customers: Vec<String>,
+    /// Customers of each tenant, the former ones too.
+    ever: Vec<BTreeSet<String>>,
+    log: Log,
+    stages: Vec<Option<Instance>>,
+    lives: u64,
+    queue: BTreeMap<(i64, u64), (usize, u64, Event)>,
+    last: u64,
+    clock: Arc<AtomicU64>,
+    at: i64,
+    random: StdRng,
+    kills: Vec<i64>,
+    killed: u32,
+    stop_at: Option<i64>,
+    /// Calls that a stopped stage made when it went on, and that were not written.
+    held_back: u64,
+}
+
+impl World {
+    pub(crate) fn new(scenario: Scenario, mutation: Option<Mutation>) -> Self {
+        let all = usage::all(&scenario);
+        let mut series = BTreeMap::new();
+        let rows = all.iter().map(|known| {
+            let series = series.entry((known.tenant, known.meter));
+            let series = series.or_insert_with(|| usage::series(known.tenant, known.meter));
+            usage::row(series, known)
+        });
+        let rows = rows.collect();
+        let fake = stripe::start(&scenario);
+        let mut random = StdRng::seed_from_u64(scenario.seed ^ 0x5eed);
+        let kills = (0..scenario.kills).map(|_| random.random_range(BEGIN..BEGIN + 4 * DAY));
+        let mut kills: Vec<_> = kills.collect();
+        kills.sort_unstable();
+        Self {
+            stripe: stripe::connect(&fake),
+            fake,
+            all,
+            rows,
+            customers: Vec::new(),
+            ever: Vec::new(),
+            log: Log::default(),
+            stages: Vec::new(),
+            lives: 0,
+            queue: BTreeMap::new(),
+            last: 0,
+            clock: Arc::new(AtomicU64::new(0)),
+            at: BEGIN - 60_000,
+            random,
+            kills,
+            killed: 0,
+            stop_at: (scenario.stopped_hours > 0).then_some(BEGIN + 9 * HOUR),
+            held_back: 0,
+            scenario,
+            mutation,
+        }
+    }
+
+    /// Plays everything, and compares.
+    pub(crate) async fn play(mut self) -> Verdict {
+        self.set_up().await;
+        let end = LAST_CUT + 4 * DAY;
+        let relink_at = BEGIN + 30 * HOUR + 17 * 60_000;
+        let mut is_relinked = false;
+        while self.at < end {
+            if self.at >= relink_at && !is_relinked {
+                is_relinked = true;
+                self.relink().await;
+            }
+            self.kill();
+            self.happen();
+            let actions = self.run();
+            let is_busy = !actions.is_empty();
+            self.perform(actions).await;
+            let next = if is_busy {
+                self.at + STEP
+            } else {
+                self.next(end)
+            };
+            self.move_to(next.clamp(self.at + STEP, end)).await;
+        }
+        self.verdict()
+    }
+
+    async fn set_up(&mut self) {
+        let prices = stripe::set_up(&self.fake).await;
+        for number in 0..self.scenario.tenants {
+            let name = usage::tenant(number);
+            let customer = stripe::customer(&self.fake, &prices, &name).await;
+            self.ever.push(BTreeSet::from([customer.clone()]));
+            self.customers.push(customer);
+        }
+        // The customer that the first tenant gets later has a subscription from the start.
+        let other = stripe::customer(&self.fake, &prices, "another").await;
+        self.ever[0].insert(other);
+        stripe::go_wrong(&self.fake, &self.scenario);
+        self.move_to(BEGIN).await;
+        for stage in 0..2 {
+            self.stages.push(None);
+            self.begin(stage);
+        }
+    }
+
+    fn begin(&mut self, stage: usize) {
+        self.lives += 1;
+        let tables = Tables {
+            customers: &self.customers,
+            all: &self.all,
+            rows: &self.rows,
+        };
+        let name = ["a", "b"][stage];
+        let instance = Instance::begin(name, self.lives, &tables, &self.log, self.at);
+        self.stages[stage] = Some(instance);
+    }
+
+    /// The first tenant gets another customer, in the middle of an hour.
+    async fn relink(&mut self) {
+        let former = self.customers[0].clone();
+        let other = self.ever[0].iter().find(|customer| **customer != former);
+        self.customers[0] = other.expect("it was made").clone();
+        for stage in self.stages.iter_mut().flatten() {
+            let customer = Some(self.customers[0].as_str());
+            stage
+                .engine
+                .customer(&usage::tenant(0), customer, now(self.at));
+        }
+    }
+
+    /// Kills a stage, and starts it again with nothing but the logs and tables.
+    fn kill(&mut self) {
+        while self.kills.first().is_some_and(|at| *at <= self.at) {
+            self.kills.remove(0);
+            let stage = self.random.random_range(0..self.stages.len());
+            if self.stages[stage]
+                .as_ref()
+                .is_some_and(|s| s.stopped_until.is_some())
+            {
+                continue; // It is stopped: nothing is to be seen of it.
+            }
+            self.killed += 1;
+            self.begin(stage);
+        }
+    }
+
+    /// Lets everything happen whose time has come.
+    fn happen(&mut self) {
+        while let Some(entry) = self.queue.first_entry()
+            && entry.key().0 <= self.at
+        {
+            let (stage, life, event) = entry.remove();
+            if let Event::Appended(record) = event {
+                self.log.append(LogTime(self.at), record);
+                continue;
+            }
+            let Some(stage) = self.stages[stage].as_mut().filter(|s| s.life == life) else {
+                continue; // Whoever asked is dead.
+            };
+            let now = now(self.at);
+            match event {
+                Event::Appended(_) => {}
+                Event::NotAppended(write_id) => stage.engine.not_appended(write_id, now),
+                Event::Called(called) => stage.engine.called(called, now),
+                Event::Seen(seen) => stage.engine.seen(seen, now),
+                Event::Listed(listed) => stage.engine.listed(listed, now),
+                Event::Changed(id, is_done) => stage.engine.invoice_changed(&id, is_done, now),
+            }
+        }
+    }
+
+    /// Runs the stages; what they ask for.
+    fn run(&mut self) -> Vec<(usize, u64, Action)> {
+        let mut asked = Vec::new();
+        let tables = Tables {
+            customers: &self.customers,
+            all: &self.all,
+            rows: &self.rows,
+        };
+        for (number, stage) in self.stages.iter_mut().enumerate() {
+            let Some(stage) = stage else { continue };
+            if let Some(until) = stage.stopped_until {
+                if self.at < until {
+                    continue;
+                }
+                // It goes on where it was stopped: with the calls that it was about to write.
+                stage.stopped_until = None;
+                let calls = stage
+                    .held
+                    .iter()
+                    .filter(|action| matches!(action, Action::Call(_)));
+                self.held_back += u64::try_from(calls.count()).expect("few");
+                let held = stage.held.drain(..);
+                asked.extend(held.map(|action| (number, stage.life, action)));
+            }
+            stage.read(&tables, &self.log, self.at);
+            let actions = stage.engine.run(now(self.at));
+            let calls = actions
+                .iter()
+                .any(|action| matches!(action, Action::Call(_)));
+            if calls && self.stop_at.is_some_and(|at| at <= self.at) {
+                self.stop_at = None;
+                stage.stopped_until = Some(self.at + self.scenario.stopped_hours * HOUR);
+                stage.held = actions;
+                continue;
+            }
+            asked.extend(
+                actions
+                    .into_iter()
+                    .map(|action| (number, stage.life, action)),
+            );
+        }
+        asked
+    }
+
+    async fn perform(&mut self, actions: Vec<(usize, u64, Action)>) {
+        let mut calls = Vec::new();
+        for (stage, life, action) in actions {
+            match action {
+                Action::Append(record) => {
+                    if self.mutation == Some(Mutation::LedgerAfterTheCall)
+                        && let Some(call) = called_at_once(&record)
+                    {
+                        calls.push((stage, 0, Action::Call(Box::new(call))));
+                    }
+                    self.append(stage, life, record);
+                }
+                Action::Call(_) if self.mutation == Some(Mutation::LedgerAfterTheCall) => {
+                    let Action::Call(call) = action else { continue };
+                    let called = Called {
+                        write_id: call.write_id,
+                        outcome: Outcome::Received,
+                        weather: Weather::Fine,
+                    };
+                    self.later(stage, life, 100, Event::Called(called));
+                }
+                other => calls.push((stage, life, other)),
+            }
+        }
+        for chunk in calls.chunks(256) {
+            let done = chunk.iter().map(|(_, _, action)| self.call(action));
+            let done = join_all(done).await;
+            for ((stage, life, _), (after, event)) in chunk.iter().zip(done) {
+                self.later(*stage, *life, after, event);
+            }
+        }
+    }
+
+    /// Makes one call; how long it takes in virtual time, and what its caller is told.
+    async fn call(&self, action: &Action) -> (i64, Event) {
+        match action {
+            Action::Call(call) => {
+                let called = self.push(call).await;
+                let is_unknown = matches!(called.outcome, Outcome::Unknown { .. });
+                (if is_unknown { 30_000 } else { 150 }, Event::Called(called))
+            }
+            Action::Read(read) => {
+                let seen = match self.mutation {
+                    Some(Mutation::ConfirmedByTheAnswer) => Seen {
+                        id: read.id,
+                        differing: Some(Vec::new()),
+                        weather: Weather::Fine,
+                    },
+                    _ => self.stripe.seen(read).await.result,
+                };
+                (300, Event::Seen(seen))
+            }
+            Action::List(listing) => {
+                let listed = self.stripe.listed(*listing).await.result;
+                (2_000, Event::Listed(listed))
+            }
+            Action::Hold(id) => {
+                let is_done = self.stripe.hold(id).await.result;
+                (300, Event::Changed(Arc::clone(id), is_done))
+            }
+            Action::Finalize(id) => {
+                let is_done = self.stripe.finalize(id).await.result;
+                (300, Event::Changed(Arc::clone(id), is_done))
+            }
+            Action::Append(_) => unreachable!("records are appended, not called"),
+        }
+    }
+
+    async fn push(&self, call: &Call) -> Called {
+        let clock = Arc::clone(&self.clock);
+        let deadline = call.deadline;
+        let may_write = move || clock.load(Ordering::Acquire) < deadline;
+        let mut call = call.clone();
+        match self.mutation {
+            Some(Mutation::CustomerOfTheCurrentLink) => {
+                let number: usize = call.key.tenant[7..].parse().expect("a number");
+                call.intent.customer.clone_from(&self.customers[number]);
+            }
+            Some(Mutation::IdentifierOfTheRevision) => {
+                let hour = call.key.window.hour();
+                let known = self.all.iter().filter(|known| {
+                    known.hour == hour
+                        && usage::tenant(known.tenant) == call.key.tenant
+                        && METERS[known.meter] == call.key.meter
+                        && known.value == call.intent.quantity
+                });
+                let revision = known.map(|known| known.revision).max().unwrap_or(0);
+                call.intent.stamps = meterline_core::push::Stamps::default();
+                call.intent.attempt = revision;
+            }
+            _ => {}
+        }
+        self.stripe.push(&call, may_write).await.result
+    }
+
+    /// Sends a record to the log: it arrives soon, perhaps without its sender being told.
+    fn append(&mut self, stage: usize, life: u64, record: Append) {
+        let write_id = record.write_id();
+        let after = self.random.random_range(5..400);
+        match self.random.random_range(0..1_000) {
+            0..5 => self.later(stage, life, 10_000, Event::NotAppended(write_id)),
+            5..10 => {
+                self.later(stage, life, after, Event::Appended(record));
+                self.later(stage, life, 10_000, Event::NotAppended(write_id));
+            }
+            _ => self.later(stage, life, after, Event::Appended(record)),
+        }
+    }
+
+    fn later(&mut self, stage: usize, life: u64, after: i64, event: Event) {
+        self.last += 1;
+        let key = (self.at + after, self.last);
+        self.queue.insert(key, (stage, life, event));
+    }
+
+    /// When something happens next.
+    fn next(&self, end: i64) -> i64 {
+        let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let stages = self.stages.iter().flatten();
+        let due = stages.filter_map(|stage| match stage.stopped_until {
+            Some(until) => Some(until),
+            None => stage.engine.due().map(|at| at.0),
+        });
+        // Usage and drafts are looked at in steps.
+        let longest = self.at + 60_000;
+        let next = queued.into_iter().chain(due).min().unwrap_or(end);
+        next.min(longest)
+    }
+
+    async fn move_to(&mut self, at: i64) {
+        self.fake.advance(at - self.fake.now()).await;
+        self.at = at;
+        self.clock
+            .store(u64::try_from(at).expect("after 1970"), Ordering::Release);
+    }
+
+    fn verdict(self) -> Verdict {
+        let mut used: BTreeMap<(usize, usize), BTreeMap<i32, &Known>> = BTreeMap::new();
+        for known in &self.all {
+            let tenant = usize::try_from(known.tenant).expect("small");
+            let hours = used.entry((tenant, known.meter)).or_default();
+            hours.insert(known.hour.0, known);
+        }
+        let billed = self.billed();
+        let mut differences = Vec::new();
+        let mut windows = 0;
+        for ((tenant, meter), hours) in used {
+            windows += hours.len();
+            let values = hours.values().map(|known| known.value);
+            let used = values.fold(Quantity::ZERO, |a, b| a.plus(b).expect("small"));
+            let customers = self.ever[tenant].iter();
+            let billed = customers.filter_map(|c| billed.get(&(c.clone(), METERS[meter])));
+            let billed = billed.fold(Quantity::ZERO, |a, b| a.plus(*b).expect("small"));
+            if used != billed {
+                let name = usage::tenant(u32::try_from(tenant).expect("small"));
+                differences.push((name, METERS[meter], used.to_string(), billed.to_string()));
+            }
+        }
+        let engine = &self.stages[0].as_ref().expect("it runs").engine;
+        let counts = engine.pushes().counts();
+        Verdict {
+            differences,
+            windows,
+            records: self.log.len(),
+            calls: self.fake.truth(|truth| truth.call_count()),
+            carries: engine.carries().chains().count(),
+            held_back: self.held_back,
+            kills: self.killed,
+            ignored: counts.not_the_head + counts.too_soon + counts.unfit,
+            scenario: self.scenario,
+        }
+    }
+
+    /// What final invoices bill, by customer and meter.
+    fn billed(&self) -> BTreeMap<(String, &'static str), Quantity> {
+        let lines = self.fake.truth(|truth| truth.lines());
+        let mut billed: BTreeMap<_, Quantity> = BTreeMap::new();
+        for line in lines {
+            assert!(["open", "paid", "draft"].contains(&line.status), "{line:?}");
+            if line.status == "draft" || line.period.end > LAST_CUT / 1_000 {
+                continue;
+            }
+            let name = line.event_name.expect("a line of a meter");
+            let meter = METERS
+                .into_iter()
+                .find(|meter| **meter == *name)
+                .expect("ours");
+            let quantity = Quantity::parse(&line.quantity.to_string()).expect("a quantity");
+            let sum = billed.entry((line.customer, meter)).or_default();
+            *sum = sum.plus(quantity).expect("small");
+        }
+        billed
+    }
+}
+
+/// The call of an intent that was not even written.
+fn called_at_once(record: &Append) -> Option<Call> {
+    let Append::Push(record) = record else {
+        return None;
+    };
+    let Step::Intent(intent) = &record.step else {
+        return None;
+    };
+    Some(Call {
+        write_id: record.write_id,
+        key: record.key.clone(),
+        intent: intent.clone(),
+        deadline: u64::MAX,
+    })
+}
+
+impl Verdict {
+    /// A run in which nothing went wrong shows nothing.
+    pub(crate) fn must_have_seen_everything(&self) {
+        assert_eq!(self.kills, self.scenario.kills);
+        assert!(
+            self.held_back > 0,
+            "a stopped stage must have been about to call"
+        );
+        assert!(self.carries > 0, "late use must have been carried");
+        assert!(self.ignored > 0, "two stages must have wanted the same");
+        let outage = CUT + self.scenario.outage_hours * HOUR / 2;
+        assert!(
+            outage < LAST_CUT,
+            "the outage must be over before the last cut"
+        );
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tenants, {} windows: {} records in the ledger ({} ignored), {} calls, {} kills, {} \
+             calls held back, {} carries, {} differences",
+            self.scenario.tenants,
+            self.windows,
+            self.records,
+            self.ignored,
+            self.calls,
+            self.kills,
+            self.held_back,
+            self.carries,
+            self.differences.len()
+        )
+    }
+}
