@@ -10,9 +10,11 @@ mod client;
 mod deadline;
 mod failure;
 mod form;
+pub mod money;
 mod request;
 pub mod requests;
 mod settings;
+pub mod webhook;
 mod wire;
 
 pub use client::{Client, STRIPE_VERSION};

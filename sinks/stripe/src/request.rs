@@ -68,6 +68,10 @@ impl<T> Write<T> {
         Self::new(Method::POST, path.into(), form)
     }
 
+    pub(crate) fn delete(path: impl Into<String>, form: &Form) -> Self {
+        Self::new(Method::DELETE, path.into(), form)
+    }
+
     fn new(method: Method, path: String, form: &Form) -> Self {
         assert!(!form.is_empty(), "every write has a parameter: {path}");
         Self {

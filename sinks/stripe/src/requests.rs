@@ -1,16 +1,24 @@
 //! The requests that Meterline makes, a module for each resource: a function for each, and what is
 //! read of its answer.
 //!
-//! Times are seconds since the epoch, amounts whole minor units. Fields that are
+//! Times are seconds since the epoch, amounts whole minor units ([`crate::money`]). Fields that are
 //! not read are not declared, and new ones disturb nothing. It decides nothing and checks nothing
 //! that Stripe checks. Invariant: each request of [`crate::STRIPE_VERSION`] is one that Stripe's own
 //! description of its API accepts; a test sends every one to stripe-mock.
 
+pub mod customers;
 pub mod event_summaries;
+pub mod events;
+pub mod invoice_items;
+pub mod invoice_previews;
 pub mod invoices;
 pub mod meter_events;
 pub mod meters;
+pub mod payment_methods;
 pub mod prices;
+pub mod products;
+pub mod schedules;
+pub mod subscriptions;
 
 use crate::form::Form;
 use crate::wire::PAGE_MAX;

@@ -11,7 +11,7 @@ use crate::lists::{self, PAGE};
 use crate::refusal::Refusal;
 use crate::reports;
 use crate::request::Call;
-use crate::settings::DAY;
+use crate::settings::{DAY, SECOND};
 use crate::webhooks::{self, Deliveries};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -134,11 +134,17 @@ fn found(account: &Account, id: &str, thin: bool) -> Result<Value, Refusal> {
         .ok_or_else(|| Refusal::no_such("event", id))
 }
 
+/// "`types`: An array of up to 20 strings containing specific event names. The list will be filtered
+/// to include only events with a matching event property." (<https://docs.stripe.com/api/events/list>)
 fn list(account: &Account, form: &Form, url: &str, thin: bool) -> Result<Value, Refusal> {
-    form.only(&[&PAGE[..], &["type"]].concat())?;
-    let kind = form.get("type");
+    form.only(&[&PAGE[..], &["created", "type", "types"]].concat())?;
+    let mut kinds: Vec<_> = form.inside("types").map(|(_, kind)| kind).collect();
+    kinds.extend(form.get("type"));
+    let from = form.integer("created[gte]")?.unwrap_or_default() * SECOND;
     let events = account.events.events.iter().rev().filter(|(_, event)| {
-        event.data.is_some() == thin && kind.is_none_or(|kind| event.kind == kind)
+        event.data.is_some() == thin
+            && (kinds.is_empty() || kinds.contains(&event.kind.as_str()))
+            && event.at >= from
     });
     let events = events.map(|(id, event)| (id.clone(), shown(event)));
     lists::page(form, url, events)

@@ -3,9 +3,11 @@
 //!
 //! Rules: a loopback port for each test, no shared state, no sleeps.
 
+mod billing;
 mod deadlines;
 mod failures;
 mod usage;
+mod webhooks;
 mod wire;
 
 use meterline_clickhouse::Secret;
