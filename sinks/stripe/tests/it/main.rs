@@ -4,8 +4,10 @@
 //! Rules: a loopback port for each test, no shared state, no sleeps.
 
 mod billing;
+mod contract;
 mod deadlines;
 mod failures;
+mod samples;
 mod usage;
 mod webhooks;
 mod wire;
