@@ -6,6 +6,7 @@
 //!
 //! Source of the framing: Apache Avro specification 1.12, "Single-object encoding".
 
+mod carry;
 mod codec;
 mod control;
 mod dead_letter;
@@ -21,6 +22,7 @@ mod standing;
 mod total;
 mod transition;
 
+pub use carry::encode_carry;
 pub use control::encode_control;
 pub use dead_letter::{DeadLetter, Original, encode_dead_letter};
 pub use delivery::encode_delivery;
@@ -34,6 +36,7 @@ pub use transition::encode_transition;
 
 use codec::{FRAME_BYTES, MARKER};
 use meterline_core::alert::{Delivery, Transition};
+use meterline_core::carry::CarryRecord;
 use meterline_core::control::ControlRecord;
 use meterline_core::halt::Halt;
 use meterline_core::push::PushRecord;
@@ -62,6 +65,8 @@ pub enum Record {
     StandingProgress(StandingProgress),
     /// A step of a push, on `meterline.pushes`.
     Push(Box<PushRecord>),
+    /// A difference that is billed with a later window, on `meterline.pushes`.
+    Carry(Box<CarryRecord>),
 }
 
 /// Why bytes are no record of ours.
@@ -145,6 +150,8 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         delivery::decode(body).map(|d| Record::Delivery(Box::new(d)))
     } else if fingerprint == push::CODEC.fingerprint() {
         push::decode(body).map(|p| Record::Push(Box::new(p)))
+    } else if fingerprint == carry::CODEC.fingerprint() {
+        carry::decode(body).map(|c| Record::Carry(Box::new(c)))
     } else if fingerprint == control::CODEC.fingerprint() {
         control::decode(body).map(|c| Record::Control(Box::new(c)))
     } else {

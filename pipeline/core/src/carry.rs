@@ -1,15 +1,21 @@
-//! Carries: differences that an invoice cannot take any more, billed with a later window.
+//! Carries: differences that are billed with a later window, decided on `meterline.pushes`.
 //!
-//! Stripe bills nothing for an invoice that is final, and takes nothing for a window that is too
-//! old. What is missing, or too much, is then added to what a window of the running period is
-//! pushed with. Each (tenant, meter, source) is a chain of such records by rule 2
-//! ([`crate::chain`]) on `meterline.pushes`; the fold over them is [`crate::carries`].
+//! What was changed after its invoice became final, or what Stripe would not take for its own
+//! window, is added to the value that a later window is pushed with. Each (tenant, meter, source)
+//! is a chain of records by rule 2 ([`crate::chain`]), beside the chains of pushes: a carry says
+//! what the source came to, what was billed for it, and where the difference goes.
+//!
+//! These are the records' contents; the fold over them is [`crate::carries`].
 
 use crate::position::Offset;
 use crate::push::Stamps;
 use crate::quantity::Quantity;
 use crate::time::EventTime;
 use serde::{Deserialize, Serialize};
+
+/// Most windows that one carry names: it bounds a record, and an hour of each is what a person can
+/// still read. `wanted` and `billed` are of all of the source's windows, however many are named.
+pub const CARRIED_WINDOWS_MAX: usize = 64;
 
 /// Which difference: the key of its chain.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -23,7 +29,7 @@ pub struct CarryKey {
     pub source: String,
 }
 
-/// One record of a carry's chain.
+/// One record of a difference's chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CarryRecord {
     /// Chosen at random by the writer, the same in every retry.
@@ -32,7 +38,7 @@ pub struct CarryRecord {
     pub head: Option<Offset>,
     /// Which difference.
     pub key: CarryKey,
-    /// What it comes to.
+    /// What is billed, and with what.
     pub carry: Carry,
     /// The process that wrote it.
     pub instance: String,
@@ -41,11 +47,11 @@ pub struct CarryRecord {
 /// A difference that is billed with a later window.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Carry {
-    /// Id of the customer at Stripe who is billed for it.
+    /// Id of the customer at Stripe that is billed.
     pub customer: String,
     /// `event_name` of the meter at Stripe.
     pub event_name: String,
-    /// Start of the hour window whose pushed value it is added to.
+    /// Start of the hour window (UTC) whose pushed value it is added to.
     pub window: EventTime,
     /// What is added, in the meter's base unit; may be negative.
     pub quantity: Quantity,
@@ -55,22 +61,19 @@ pub struct Carry {
     pub billed: Quantity,
     /// The versions that `wanted` was judged by.
     pub stamps: Stamps,
-    /// The windows that changed since, as far as is known; at most [`WINDOWS_MAX`].
+    /// The windows that differ from what was confirmed last, at most [`CARRIED_WINDOWS_MAX`].
     pub windows: Vec<CarriedWindow>,
 }
 
-/// Most windows that a carry names.
-pub const WINDOWS_MAX: usize = 64;
-
-/// A window that a carry comes from.
+/// A window that differs from what was confirmed of it last.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CarriedWindow {
-    /// Its start.
+    /// Its start (UTC).
     pub window: EventTime,
-    /// Its value as it was known when the invoice became final.
+    /// Its value as it was confirmed last.
     pub before: Quantity,
     /// Its value now.
     pub after: Quantity,
-    /// The version of the value now.
+    /// The version that has the value of now.
     pub stamps: Stamps,
 }

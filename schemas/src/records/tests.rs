@@ -18,6 +18,7 @@ use std::sync::Arc;
 mod accounts;
 mod alerts;
 mod by_schema;
+mod carries;
 mod pushes;
 
 const LOG_PARTITION: LogPartition = LogPartition {
@@ -70,6 +71,7 @@ fn encoded(record: &Record) -> Vec<u8> {
         Record::Standing(standing) => encode_standing(standing, &mut out),
         Record::StandingProgress(progress) => encode_standing_progress(progress, &mut out),
         Record::Push(push) => encode_push(push, &mut out),
+        Record::Carry(carry) => encode_carry(carry, &mut out),
     }
     out
 }

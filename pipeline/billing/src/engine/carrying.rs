@@ -12,7 +12,7 @@ use super::Engine;
 use super::action::{Action, Append, Now, Status};
 use super::deciding::TOO_OLD;
 use super::pairs::PairId;
-use meterline_core::carry::{CarriedWindow, Carry, CarryKey, CarryRecord, WINDOWS_MAX};
+use meterline_core::carry::{CARRIED_WINDOWS_MAX, CarriedWindow, Carry, CarryKey, CarryRecord};
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::push::Stamps;
 use meterline_core::quantity::Quantity;
@@ -182,7 +182,7 @@ impl Engine {
                 let known = sum.changes.entry(*log_partition).or_insert(*stamp);
                 *known = (*known).max(*stamp);
             }
-            if head.intent.quantity != value && sum.windows.len() < WINDOWS_MAX {
+            if head.intent.quantity != value && sum.windows.len() < CARRIED_WINDOWS_MAX {
                 sum.windows.push(CarriedWindow {
                     window: hour.start(),
                     before: head.intent.quantity,

@@ -2,10 +2,11 @@
 
 use crate::records::codec::long;
 use crate::records::fields::decimal;
-use crate::records::{Total, push, standing, total, transition};
+use crate::records::{Total, carry, push, standing, total, transition};
 use apache_avro::Decimal;
 use meterline_core::alert::{AlertState, Judged, Transition};
 use meterline_core::bucket::Kind;
+use meterline_core::carry::CarryRecord;
 use meterline_core::catalog::Aggregation;
 use meterline_core::catalog::plans::{Cap, Severity};
 use meterline_core::position::{LogPartition, Stamp};
@@ -261,4 +262,57 @@ pub(super) fn encode_push(record: &PushRecord, out: &mut Vec<u8>) {
         instance: record.instance.clone(),
     };
     push::CODEC.encode(&wire, out);
+}
+
+#[derive(Serialize)]
+struct WireWindow {
+    window: i64,
+    before: Decimal,
+    after: Decimal,
+    stamps: Vec<WireUsage>,
+}
+
+#[derive(Serialize)]
+struct WireCarry {
+    #[serde(with = "apache_avro::serde_avro_fixed")]
+    write_id: [u8; 16],
+    head: Option<i64>,
+    tenant: String,
+    meter: String,
+    source: String,
+    customer: String,
+    event_name: String,
+    window: i64,
+    quantity: Decimal,
+    wanted: Decimal,
+    billed: Decimal,
+    stamps: Vec<WireUsage>,
+    windows: Vec<WireWindow>,
+    instance: String,
+}
+
+pub(super) fn encode_carry(record: &CarryRecord, out: &mut Vec<u8>) {
+    let windows = record.carry.windows.iter().map(|window| WireWindow {
+        window: window.window.0,
+        before: decimal(window.before),
+        after: decimal(window.after),
+        stamps: wire_changes(window.stamps.changes()),
+    });
+    let wire = WireCarry {
+        write_id: record.write_id.to_be_bytes(),
+        head: record.head.map(long),
+        tenant: record.key.tenant.clone(),
+        meter: record.key.meter.clone(),
+        source: record.key.source.clone(),
+        customer: record.carry.customer.clone(),
+        event_name: record.carry.event_name.clone(),
+        window: record.carry.window.0,
+        quantity: decimal(record.carry.quantity),
+        wanted: decimal(record.carry.wanted),
+        billed: decimal(record.carry.billed),
+        stamps: wire_changes(record.carry.stamps.changes()),
+        windows: windows.collect(),
+        instance: record.instance.clone(),
+    };
+    carry::CODEC.encode(&wire, out);
 }
