@@ -23,7 +23,7 @@ ORDER BY (number, checksum)
 SETTINGS non_replicated_deduplication_window = 0";
 
 /// All migrations, in the order they are applied: numbers count up from 1.
-pub const MIGRATIONS: [Migration; 12] = [
+pub const MIGRATIONS: [Migration; 13] = [
     Migration {
         number: 1,
         name: "buckets",
@@ -83,6 +83,11 @@ pub const MIGRATIONS: [Migration; 12] = [
         number: 12,
         name: "audit_log",
         sql: include_str!("../clickhouse/0012_audit_log.sql"),
+    },
+    Migration {
+        number: 13,
+        name: "stripe",
+        sql: include_str!("../clickhouse/0013_stripe.sql"),
     },
 ];
 

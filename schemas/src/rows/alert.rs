@@ -10,10 +10,10 @@ use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, LogTime};
 use serde::{Deserialize, Serialize};
 
-/// Where a record of `usage.alerts` is.
+/// Where a record of a decision log is: `usage.alerts`, `meterline.pushes`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AlertPlace {
-    /// Partition of `usage.alerts`.
+    /// Partition of the log.
     pub log_partition: LogPartition,
     /// Offset in it.
     pub offset: Offset,
@@ -255,7 +255,7 @@ impl DeliveryRow {
 /// Up to where a partition of a log is projected.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
 pub struct ProjectionPositionRow {
-    /// The projection: `alerts` or `audit_log`.
+    /// The projection: `alerts`, `audit_log` or `stripe_pushes`.
     pub name: String,
     /// Incarnation of the log's topic.
     #[serde(with = "columns::topic_id")]

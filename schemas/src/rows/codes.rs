@@ -1,4 +1,4 @@
-//! `Enum8` columns of alerts and standings: one table of codes per core type.
+//! `Enum8` columns of alerts, standings and pushes: one table of codes per core type.
 //!
 //! Refuses a code that this binary does not know, so a row that was written by something else is an
 //! error and never a wrong value.
@@ -179,6 +179,53 @@ pub mod health {
     /// # Errors
     /// A code that this binary does not know.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Health, D::Error> {
+        super::read(deserializer)
+    }
+}
+
+/// Steps of pushes, as what they make of their chain: an intent is one that may be called.
+pub mod push_step {
+    use meterline_core::pushes::State;
+    use serde::{Deserializer, Serializer};
+
+    impl super::Coded for State {
+        const NAME: &'static str = "step of a push";
+        const CODES: &'static [(Self, i8)] = &[
+            (Self::Called, 1),
+            (Self::Received, 2),
+            (Self::NotTaken, 3),
+            (Self::Unknown, 4),
+            (Self::Refused, 5),
+            (Self::Confirmed, 6),
+        ];
+    }
+
+    /// The name in the column.
+    #[must_use]
+    pub const fn name(value: State) -> &'static str {
+        match value {
+            State::Called => "intent",
+            State::Received => "received",
+            State::NotTaken => "not_taken",
+            State::Unknown => "unknown",
+            State::Refused => "refused",
+            State::Confirmed => "confirmed",
+        }
+    }
+
+    /// Writes the code.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &State, serializer: S) -> Result<S::Ok, S::Error> {
+        super::write(*value, serializer)
+    }
+
+    /// Reads the code.
+    ///
+    /// # Errors
+    /// A code that this binary does not know.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
         super::read(deserializer)
     }
 }

@@ -1,4 +1,4 @@
-//! What a judgement knew, as columns: log partitions of usage with their stamps.
+//! What a judgement or a push knew, as columns: log partitions of usage with their stamps.
 
 use super::columns::topic_id::halves;
 use meterline_core::alert::Judged;
@@ -28,8 +28,13 @@ impl From<JudgedUsage> for Columns {
 }
 
 pub(super) fn usage_of(judged: &Judged) -> Vec<JudgedUsage> {
-    let usage = judged.usage.iter();
-    usage
+    columns_of(&judged.usage)
+}
+
+/// Changes of log partitions as columns.
+pub(super) fn columns_of(changes: &[(LogPartition, Stamp)]) -> Vec<JudgedUsage> {
+    let changes = changes.iter();
+    changes
         .map(|(place, stamp)| JudgedUsage(place.topic_id, place.partition, stamp.version()))
         .collect()
 }
@@ -41,19 +46,24 @@ pub(super) fn judged(
     versions: [Option<Offset>; 2],
 ) -> Judged {
     let [account, effective] = versions;
-    let usage = usage
-        .iter()
-        .map(|JudgedUsage(topic_id, partition, version)| {
-            let log_partition = LogPartition {
-                topic_id: *topic_id,
-                partition: *partition,
-            };
-            (log_partition, Stamp::from_version(*version))
-        });
     Judged {
-        usage: usage.collect(),
+        usage: changes_of(usage).collect(),
         catalog,
         account,
         effective,
     }
+}
+
+/// Changes of log partitions from their columns.
+pub(super) fn changes_of(
+    columns: &[JudgedUsage],
+) -> impl Iterator<Item = (LogPartition, Stamp)> + '_ {
+    let change = |JudgedUsage(topic_id, partition, version): &JudgedUsage| {
+        let log_partition = LogPartition {
+            topic_id: *topic_id,
+            partition: *partition,
+        };
+        (log_partition, Stamp::from_version(*version))
+    };
+    columns.iter().map(change)
 }

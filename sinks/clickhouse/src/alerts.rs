@@ -24,6 +24,8 @@ pub enum Projection {
     Alerts,
     /// Of `meterline.control`, in `audit_log`.
     AuditLog,
+    /// Of `meterline.pushes`, in `stripe_pushes` and `stripe_carries`.
+    Pushes,
 }
 
 impl Projection {
@@ -33,6 +35,7 @@ impl Projection {
         match self {
             Self::Alerts => "alerts",
             Self::AuditLog => "audit_log",
+            Self::Pushes => "stripe_pushes",
         }
     }
 }
@@ -67,8 +70,8 @@ pub struct OpenAlertFilter<'a> {
     pub running_at: Option<EventTime>,
 }
 
-/// Both filters' conditions: those that are asked for.
-fn conditions(asked: &[(bool, &str)]) -> String {
+/// A filter's conditions: those that are asked for.
+pub(crate) fn conditions(asked: &[(bool, &str)]) -> String {
     let mut sql = "1".to_owned();
     for (_, condition) in asked.iter().filter(|(is_asked, _)| *is_asked) {
         sql.push_str(" AND ");
@@ -77,8 +80,8 @@ fn conditions(asked: &[(bool, &str)]) -> String {
     sql
 }
 
-const OF_TENANTS: &str = "tenant IN {tenants:Array(String)}";
-const OF_METER: &str = "meter = {meter:String}";
+pub(crate) const OF_TENANTS: &str = "tenant IN {tenants:Array(String)}";
+pub(crate) const OF_METER: &str = "meter = {meter:String}";
 const OF_SEVERITY: &str = "severity >= {severity:String}";
 const AFTER_PLACE: &str = "(append_time, topic_id, log_partition, offset) < \
      (fromUnixTimestamp64Milli({after_time:Int64}, 'UTC'), {after_topic:UUID}, \

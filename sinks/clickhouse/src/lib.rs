@@ -32,6 +32,7 @@ mod sink;
 mod standing;
 mod standing_pages;
 mod stream;
+mod stripe;
 mod transport;
 
 pub use alerts::{AlertFilter, NOTIFICATIONS_MAX, OpenAlertFilter, Projection};
@@ -49,3 +50,4 @@ pub use query::{PAGE_ROWS_MAX, UsageFilter};
 pub use sink::Inserted;
 pub use standing_pages::StandingFilter;
 pub use stream::Rows;
+pub use stripe::PushFilter;

@@ -41,7 +41,7 @@ impl ClickHouse {
 }
 
 /// Tables, the expression that their rows' age counts from, and how long rows are kept.
-fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 7] {
+fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 8] {
     let append_time = "toDateTime(append_time)";
     let log_time = "toDateTime(log_time)";
     [
@@ -52,6 +52,7 @@ fn wanted(retention: &Retention) -> [(&'static str, &'static str, Keep); 7] {
         ("dead_letters", log_time, retention.dead_letters),
         ("usage_events", append_time, retention.usage_events),
         ("alert_deliveries", append_time, retention.alert_deliveries),
+        ("stripe_pushes", "window_start", retention.stripe_pushes),
     ]
 }
 

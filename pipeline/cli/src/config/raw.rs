@@ -146,6 +146,9 @@ pub(crate) struct RawRetention {
     pub usage_events: String,
     /// Outcomes of notifications, by append time; alerts stay for ever. Default `90 days`.
     pub alert_deliveries: String,
+    /// Steps of pushes to Stripe, by the start of their window; carries stay for ever. Default
+    /// `13 months`.
+    pub stripe_pushes: String,
 }
 
 impl Default for RawRetention {
@@ -159,6 +162,7 @@ impl Default for RawRetention {
             dead_letters: defaults.dead_letters.to_string(),
             usage_events: defaults.usage_events.to_string(),
             alert_deliveries: defaults.alert_deliveries.to_string(),
+            stripe_pushes: defaults.stripe_pushes.to_string(),
         }
     }
 }

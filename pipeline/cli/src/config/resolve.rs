@@ -244,6 +244,10 @@ fn clickhouse(raw: &RawClickHouse, checker: &mut Checker<'_>) -> meterline_click
                 "clickhouse.retention.alert_deliveries",
                 &raw.retention.alert_deliveries,
             ),
+            stripe_pushes: checker.keep(
+                "clickhouse.retention.stripe_pushes",
+                &raw.retention.stripe_pushes,
+            ),
         },
     };
     if let Err(error) = settings.check() {

@@ -30,6 +30,9 @@ pub struct Retention {
     /// Outcomes of attempts to deliver alerts, by append time; whole months go. Alerts themselves
     /// are kept for ever. Default 90 days.
     pub alert_deliveries: Keep,
+    /// Steps of pushes to Stripe, by the start of their window; whole months go. Carries are kept
+    /// for ever. Default 13 months, as hour buckets: what a statement is made of.
+    pub stripe_pushes: Keep,
 }
 
 impl Retention {
@@ -64,6 +67,7 @@ impl Default for Retention {
             dead_letters: Keep::Forever,
             usage_events: Keep::Days(ARCHIVE),
             alert_deliveries: Keep::Days(DAYS),
+            stripe_pushes: Keep::Months(MONTHS),
         }
     }
 }

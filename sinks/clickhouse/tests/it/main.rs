@@ -16,6 +16,7 @@ mod fixtures;
 mod grouped;
 mod letters;
 mod migrate;
+mod pushes;
 mod queries;
 mod rows;
 mod stack;

@@ -91,11 +91,12 @@ async fn retention_follows_the_settings() {
         &database,
         &settings,
         (
-            3,
+            4,
             &[
                 "alert_deliveries",
                 "bucket_hourly",
                 "progress_history",
+                "stripe_pushes",
                 "usage_events",
             ],
         ),
@@ -112,6 +113,7 @@ async fn retention_follows_the_settings() {
                 "alert_deliveries",
                 "dead_letters",
                 "progress_history",
+                "stripe_pushes",
                 "usage_events",
             ],
         ),

@@ -8,8 +8,9 @@ use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage, UsageFilte
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level};
 use meterline_schemas::rows::{
-    AlertRow, AuditRow, BucketTableRow, DeadLetterRow, DeliveryRow, ProgressRow,
-    ProjectionPositionRow, StandingProgressRow, StandingRow, UsageRow, bucket_table, usage_view,
+    AlertRow, AuditRow, BucketTableRow, CarryRow, DeadLetterRow, DeliveryRow, ProgressRow,
+    ProjectionPositionRow, PushRow, StandingProgressRow, StandingRow, UsageRow, bucket_table,
+    usage_view,
 };
 
 /// Columns that no inserted row has: not yet, because only a purge writes them, or because the
@@ -50,15 +51,18 @@ async fn row_types_have_the_columns_of_their_tables() {
     check_columns::<DeliveryRow>(&database, "alert_deliveries").await;
     check_columns::<ProjectionPositionRow>(&database, "projection_positions").await;
     check_columns::<AuditRow>(&database, "audit_log").await;
+    check_columns::<PushRow>(&database, "stripe_pushes").await;
+    check_columns::<PushRow>(&database, "stripe_windows").await;
+    check_columns::<CarryRow>(&database, "stripe_carries").await;
 }
 
 #[tokio::test]
-async fn every_column_of_what_limits_keep_says_what_it_is() {
+async fn every_column_of_a_projection_says_what_it_is() {
     let (database, _) = Database::migrated().await;
     let sql = "SELECT concat(table, '.', name) FROM system.columns \
                WHERE database = currentDatabase() AND comment = '' AND table IN \
                ('standing', 'standing_progress', 'alerts', 'alert_deliveries', \
-               'projection_positions', 'audit_log')";
+               'projection_positions', 'audit_log', 'stripe_pushes', 'stripe_carries')";
     assert_eq!(database.fetch::<String>(sql).await, [""; 0]);
 }
 

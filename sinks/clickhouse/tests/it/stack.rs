@@ -45,6 +45,7 @@ impl Database {
         settings.retention.bucket_hourly = Keep::Forever;
         settings.retention.progress_history = Keep::Forever;
         settings.retention.alert_deliveries = Keep::Forever;
+        settings.retention.stripe_pushes = Keep::Forever;
         settings
     }
 
