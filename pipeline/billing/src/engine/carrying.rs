@@ -15,6 +15,7 @@ use super::pairs::PairId;
 use meterline_core::carry::{CARRIED_WINDOWS_MAX, CarriedWindow, Carry, CarryKey, CarryRecord};
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::push::Stamps;
+use meterline_core::pushes::can_push;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, Hour, LogTime, Millis};
 use rand::Rng;
@@ -104,6 +105,9 @@ impl Engine {
         let Some((customer, event_name)) = self.billed_now(sum.id, hour) else {
             return Some(later); // Nobody is billed now: it waits, and is shown.
         };
+        if !self.fits(sum.id, hour, quantity) {
+            return Some(later); // Another hour's window may have fewer digits.
+        }
         let head = carried.map(|carried| carried.offset);
         let write_id = self.random.random();
         let record = CarryRecord {
@@ -126,6 +130,14 @@ impl Engine {
         self.out
             .push(Action::Append(Append::Carry(Box::new(record))));
         Some(later)
+    }
+
+    /// Whether Stripe would take an hour's value with a carry.
+    fn fits(&self, id: PairId, hour: Hour, quantity: Quantity) -> bool {
+        let wanted = self.wanted(id, hour).map(|(wanted, _)| wanted);
+        let sum = wanted.and_then(|wanted| wanted.plus(quantity).ok());
+        let now = LogTime(hour.start().0 / 1_000);
+        sum.is_some_and(|sum| can_push(hour.start(), sum, now).is_ok())
     }
 
     /// Who is billed for an hour's window: whom its chain has, else whom the account has.

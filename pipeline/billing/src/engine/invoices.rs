@@ -24,7 +24,7 @@ const FIRST_BACK_MILLIS: i64 = 75 * 24 * 3_600_000;
 /// How far back they are listed then: a draft's life.
 const THEN_BACK: Millis = Millis(4 * 24 * 3_600_000);
 /// How often drafts are looked at.
-const LOOK_EVERY: Millis = Millis(2_000);
+const LOOK_EVERY: Millis = Millis(10_000);
 /// How long a change of an invoice is waited for before it is asked for again.
 const CHANGE_AGAIN: Millis = Millis(60_000);
 

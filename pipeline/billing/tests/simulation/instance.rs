@@ -41,7 +41,7 @@ impl Instance {
     pub(crate) fn begin(name: &str, life: u64, tables: &Tables<'_>, log: &Log, at: i64) -> Self {
         let settings = EngineSettings {
             open_every: Millis(30 * 60_000),
-            invoices_every: Millis(10 * 60_000),
+            invoices_every: Millis(60 * 60_000),
             ..EngineSettings::default()
         };
         let topics = Topics {

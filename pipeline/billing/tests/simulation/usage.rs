@@ -39,6 +39,8 @@ pub(crate) const CUT: i64 = BEGIN + DAY;
 pub(crate) const LAST_CUT: i64 = CUT + 7 * DAY;
 
 pub(crate) const METERS: [&str; 3] = ["calls", "gigabytes", "minutes"];
+/// What a meter counts in, as raw quantities: whole numbers, all nine decimals, and three.
+const UNITS: [i128; 3] = [1_000_000_000, 1, 1_000_000];
 pub(crate) const HOURS: i32 = 48;
 pub(crate) const USAGE: TopicId = TopicId(0x0a);
 pub(crate) const USAGE_PARTITIONS: u32 = 4;
@@ -98,7 +100,6 @@ fn hour(
 ) {
     let start = BEGIN + i64::from(number) * HOUR;
     let hour = Hour(i32::try_from(start / HOUR).expect("an hour of this century"));
-    let scale = [0, 9, 3][meter];
     let full: i128 = random.random_range(1..1_000_000);
     let mut put = |at: i64, unscaled: i128, revision: u32| {
         all.push(Known {
@@ -106,7 +107,7 @@ fn hour(
             tenant,
             meter,
             hour,
-            value: Quantity::from_unscaled(unscaled, scale).expect("small"),
+            value: Quantity::from_raw(unscaled * UNITS[meter]).expect("small"),
             revision,
             stamp: Stamp::default(),
         });
@@ -130,8 +131,9 @@ fn correct(random: &mut StdRng, all: &mut Vec<Known>, corrections: u32) {
         });
         let last = last.map(|other| other.at).max().unwrap_or(known.at);
         known.at = last + random.random_range(HOUR..3 * DAY);
-        let part = random.random_range(0..=2);
-        known.value = Quantity::from_raw(known.value.raw() / 3 * part).expect("smaller");
+        let (part, unit) = (random.random_range(0..=2), UNITS[known.meter]);
+        let value = known.value.raw() / unit / 3 * part * unit;
+        known.value = Quantity::from_raw(value).expect("smaller");
         known.revision += 1;
         all.push(known);
     }
