@@ -115,6 +115,32 @@ impl RunSet {
         Ok(false)
     }
 
+    fn find_note(&self, hour: Hour, id: Identity) -> Result<Option<Vec<u8>>, StoreError> {
+        for place in self.0.hours.newest_first(hour) {
+            let note = self.0.runs[place.run].note(place.sections.clone(), id)?;
+            if note.is_some() {
+                return Ok(note);
+            }
+        }
+        Ok(None)
+    }
+
+    fn show_notes(
+        &self,
+        hour: Hour,
+        each: &mut dyn FnMut(Identity, &[u8]),
+    ) -> Result<(), StoreError> {
+        let newest_first = self.0.hours.newest_first(hour).iter();
+        let cursors = newest_first.map(|place| {
+            self.0.runs[place.run].entries::<IdEntry>(|section| section.group == hour)
+        });
+        for entry in MergedEntries::new(cursors.collect())? {
+            let entry = entry?;
+            each(entry.id, &entry.note);
+        }
+        Ok(())
+    }
+
     fn find_bucket(&self, window: Window, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let places = self.0.windows.newest_first(window);
         if places.is_empty() {
@@ -145,6 +171,16 @@ impl RunSet {
 impl Runs for RunSet {
     fn has_id(&self, hour: Hour, id: Identity) -> Result<bool, LookupFailed> {
         self.find_id(hour, id)
+            .map_err(|error| LookupFailed(error.chain()))
+    }
+
+    fn note(&self, hour: Hour, id: Identity) -> Result<Option<Vec<u8>>, LookupFailed> {
+        self.find_note(hour, id)
+            .map_err(|error| LookupFailed(error.chain()))
+    }
+
+    fn notes(&self, hour: Hour, each: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed> {
+        self.show_notes(hour, each)
             .map_err(|error| LookupFailed(error.chain()))
     }
 

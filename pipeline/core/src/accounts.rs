@@ -64,7 +64,8 @@ impl Id {
             ChainKey::Catalog
             | ChainKey::Topic(_)
             | ChainKey::Adoption(_)
-            | ChainKey::Verdict(..) => None,
+            | ChainKey::Verdict(..)
+            | ChainKey::Void { .. } => None,
         }
     }
 }

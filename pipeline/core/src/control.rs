@@ -15,10 +15,12 @@ use std::sync::Arc;
 mod chain_key;
 mod pointer;
 mod view;
+mod void;
 
 pub use chain_key::ChainKey;
 pub use pointer::Pointer;
 pub use view::{Applied, Link, View};
+pub use void::{Bytes, EventRecord, VOID_RECORD_BYTES_MAX, Void, VoidDecision};
 
 /// A record of the control log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,12 +59,14 @@ pub enum Decision {
     ApiKey(Box<ApiKey>),
     /// A new version of a notification route.
     Route(Box<Route>),
+    /// An event is taken back, or another is put in its place.
+    Void(Box<Void>),
 }
 
 impl Decision {
     /// Names of all kinds, as envelopes and bodies carry them.
-    pub const KINDS: [&'static str; 7] = [
-        "catalog", "topic", "adoption", "verdict", "account", "api_key", "route",
+    pub const KINDS: [&'static str; 8] = [
+        "catalog", "topic", "adoption", "verdict", "account", "api_key", "route", "void",
     ];
 
     /// Whether it is about accounts, and folded by [`crate::accounts::Accounts`]; all others are
@@ -89,6 +93,7 @@ impl Decision {
             Self::Account(_) => "account",
             Self::ApiKey(_) => "api_key",
             Self::Route(_) => "route",
+            Self::Void(_) => "void",
         }
     }
 }

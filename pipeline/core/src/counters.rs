@@ -17,17 +17,31 @@ pub struct Counters {
     pub ignored: u64,
     /// Events of a known type that no filter fits.
     pub unmatched: u64,
-    /// Ticks and placements.
+    /// Ticks, placements, and pointers to voids that were applied or taken before.
     pub control: u64,
     /// Dead letters by reason.
     pub rejected: BTreeMap<Reason, u64>,
     /// Accepted events whose hour was sealed already.
     pub late: u64,
-    /// Events that each meter matched, by the meter's name.
+    /// Events that each meter matched, by the meter's name; replacements of amends too.
     pub matched: BTreeMap<String, u64>,
+    /// Events that voids and amends took back from each meter, by the meter's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub voided: BTreeMap<String, u64>,
 }
 
 impl Counters {
+    /// Events that each meter counts: matched and not taken back. What its hour buckets hold
+    /// together (INV-CONSERVE).
+    #[must_use]
+    pub fn counted(&self) -> BTreeMap<String, u64> {
+        let voided = |meter: &String| self.voided.get(meter).copied().unwrap_or(0);
+        let counted = self.matched.iter();
+        counted
+            .map(|(meter, events)| (meter.clone(), events.saturating_sub(voided(meter))))
+            .collect()
+    }
+
     /// Whether every record delivered is accounted for exactly once.
     #[must_use]
     pub fn is_conserved(&self) -> bool {

@@ -6,13 +6,18 @@
 //! rejected leaves no trace but its outcome.
 
 mod apply;
+mod begin;
 mod buckets;
 mod ids;
 mod judge;
 mod moment;
 mod note;
 mod partition;
+mod refold;
 mod trace;
+mod undo;
+mod values;
+mod void;
 
 pub use judge::foresee;
 pub use note::{IdNote, IdState, KeptValue};
@@ -47,6 +52,12 @@ pub enum Outcome {
     Placed(u32),
     /// A pointer to a version that is not above the one in force; nothing changed.
     PlacedAgain(u32),
+    /// A void took its event back.
+    Voided,
+    /// An amend put its replacement in the place of its event.
+    Amended,
+    /// A pointer to a void that was taken before, or whose turn has not come; nothing changed.
+    VoidPassed,
 }
 
 /// Where a catalog version took effect in this partition.
@@ -86,6 +97,10 @@ pub struct Header {
     pub levels_sealed_to: EventTime,
     /// Catalog versions that took effect, oldest first; the last is in force.
     pub catalogs: Vec<CatalogPlace>,
+    /// Control offset of the last void or amend that was taken, applied or refused; each is taken
+    /// once, in the order of the control log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voids_to: Option<Offset>,
     /// Conservation counters.
     pub counters: Counters,
     /// Running hash over all outcomes, 32 hexadecimal digits.

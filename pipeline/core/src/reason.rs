@@ -51,11 +51,14 @@ pub enum Reason {
     TooManyDimensions = 18,
     /// A bucket of the event's hour, day or month would leave the range of quantities.
     Overflow = 19,
+    /// A void or amend that cannot be applied: the event is not counted, is void already, lies
+    /// outside of the acceptance window, or what undoing it needs is no longer kept.
+    VoidRefused = 20,
 }
 
 impl Reason {
     /// All reasons, in the order of their codes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BadPointer,
         Self::TooLarge,
         Self::Malformed,
@@ -76,6 +79,7 @@ impl Reason {
         Self::BadDimension,
         Self::TooManyDimensions,
         Self::Overflow,
+        Self::VoidRefused,
     ];
 
     /// The name in dead letters, metrics and commands.
@@ -102,6 +106,7 @@ impl Reason {
             Self::BadDimension => "bad_dimension",
             Self::TooManyDimensions => "too_many_dimensions",
             Self::Overflow => "overflow",
+            Self::VoidRefused => "void_refused",
         }
     }
 }

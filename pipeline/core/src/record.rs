@@ -3,7 +3,7 @@
 //! The worker resolves pointers before it calls the fold, so that the fold reads nothing but its
 //! arguments. Headers are passed as a slice; the order they were written in is kept.
 
-use crate::control::CatalogDecision;
+use crate::control::{CatalogDecision, VoidDecision};
 use crate::position::Offset;
 use crate::time::LogTime;
 use std::sync::Arc;
@@ -35,6 +35,14 @@ pub enum Placement {
     Tick,
     /// A pointer to a catalog version in force.
     Catalog(Arc<CatalogDecision>),
+    /// A pointer to a void or amend in force.
+    Void {
+        /// The decision.
+        decision: Arc<VoidDecision>,
+        /// All catalog versions before it, version 1 first: the event is undone by the one that
+        /// it was counted by.
+        catalogs: Arc<[Arc<CatalogDecision>]>,
+    },
     /// A pointer that names no placeable record, now and in every replay; the text says why.
     Bad(String),
 }

@@ -21,6 +21,19 @@ pub trait Runs {
     /// When a run that may hold it cannot be read.
     fn has_id(&self, hour: Hour, id: Identity) -> Result<bool, LookupFailed>;
 
+    /// The newest note of an identity in the hour; `None` where it is not recorded there.
+    ///
+    /// # Errors
+    /// When a run that may hold it cannot be read.
+    fn note(&self, hour: Hour, id: Identity) -> Result<Option<Vec<u8>>, LookupFailed>;
+
+    /// Shows every identity that is recorded in the hour, once, with its newest note; in one pass
+    /// over the hour, held in memory page by page.
+    ///
+    /// # Errors
+    /// When a run of the hour cannot be read; some identities were shown then.
+    fn notes(&self, hour: Hour, each: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed>;
+
     /// The newest stored state of a bucket, as [`crate::bucket::Bucket::encode`] wrote it.
     ///
     /// `key` is the bucket's series key ([`crate::bucket::Series::key`]).
@@ -37,6 +50,14 @@ pub struct NoRuns;
 impl Runs for NoRuns {
     fn has_id(&self, _: Hour, _: Identity) -> Result<bool, LookupFailed> {
         Ok(false)
+    }
+
+    fn note(&self, _: Hour, _: Identity) -> Result<Option<Vec<u8>>, LookupFailed> {
+        Ok(None)
+    }
+
+    fn notes(&self, _: Hour, _: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed> {
+        Ok(())
     }
 
     fn bucket(&self, _: Window, _: &[u8]) -> Result<Option<Vec<u8>>, LookupFailed> {

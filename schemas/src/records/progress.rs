@@ -114,7 +114,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Progress, RecordError> {
 impl WireCounters {
     fn of(counters: &Counters) -> Self {
         let rejected = counters.rejected.iter();
-        let matched = counters.matched.iter();
+        let matched = counters.counted();
         Self {
             delivered: long(counters.delivered),
             accepted: long(counters.accepted),
@@ -127,7 +127,8 @@ impl WireCounters {
                 .map(|(reason, n)| (reason.name().to_owned(), long(*n)))
                 .collect(),
             matched: matched
-                .map(|(meter, n)| (meter.clone(), long(*n)))
+                .into_iter()
+                .map(|(meter, n)| (meter, long(n)))
                 .collect(),
         }
     }

@@ -68,7 +68,7 @@ impl AuditRow {
 }
 
 /// What a decision is about: the name of the catalog or topic, the partition (of a verdict with
-/// its offset, after a colon), the account, the key or the route.
+/// its offset, after a colon), the account, the key, the route or the event's id.
 #[must_use]
 pub fn subject(decision: &Decision) -> String {
     match decision {
@@ -79,6 +79,7 @@ pub fn subject(decision: &Decision) -> String {
         Decision::Account(change) => change.account.clone(),
         Decision::ApiKey(key) => key.id.clone(),
         Decision::Route(route) => route.id.clone(),
+        Decision::Void(void) => void.id.clone(),
     }
 }
 
@@ -102,7 +103,8 @@ fn body(decision: &Decision) -> String {
         Decision::Topic(_)
         | Decision::Adoption(_)
         | Decision::Verdict(_)
-        | Decision::Account(_) => {}
+        | Decision::Account(_)
+        | Decision::Void(_) => {}
     }
     value.to_string()
 }

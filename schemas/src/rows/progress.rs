@@ -52,7 +52,7 @@ pub struct ProgressRow {
     pub late: u64,
     /// Dead letters by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Events that each meter matched.
+    /// Events that each meter counts: those it matched, less those taken back by voids.
     pub matched: BTreeMap<String, u64>,
     /// Position in `usage.totals` from which a reader that has just read the tables misses
     /// nothing; `None` where nothing is known to be safe but the topic's start.
@@ -93,7 +93,7 @@ impl ProgressRow {
             control: counters.control,
             late: counters.late,
             rejected: rejected.collect(),
-            matched: counters.matched.clone(),
+            matched: counters.counted(),
             totals_offset,
             version: (u128::from(position.version()) << 64) | u128::from(header.levels_to),
         }

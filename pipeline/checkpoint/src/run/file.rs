@@ -97,17 +97,36 @@ impl RunFile {
 
     /// Whether the id is in one of these sections, which are all of one hour.
     pub(crate) fn has_id(&self, of: Range<usize>, id: Identity) -> Result<bool, StoreError> {
-        let sections = &self.sections::<IdEntry>()[of];
-        let Some(section) = last_at_or_before(sections, |section| *section.first() <= id.0) else {
+        let Some((section, page)) = self.id_page(of, id) else {
             return Ok(false);
         };
+        let bytes = self.read(section, page)?;
+        page::id_page_has(&bytes, id).ok_or_else(|| self.malformed(section, page))
+    }
+
+    /// The id's note, where it is in one of these sections, which are all of one hour.
+    pub(crate) fn note(
+        &self,
+        of: Range<usize>,
+        id: Identity,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((section, page)) = self.id_page(of, id) else {
+            return Ok(None);
+        };
+        let bytes = self.read(section, page)?;
+        page::find_note(&bytes, section.group, id).ok_or_else(|| self.malformed(section, page))
+    }
+
+    /// The only page of these sections that may hold the id.
+    fn id_page(&self, of: Range<usize>, id: Identity) -> Option<(&Section<IdEntry>, &Page<u128>)> {
+        let sections = &self.sections::<IdEntry>()[of];
+        let section = last_at_or_before(sections, |section| *section.first() <= id.0)?;
         if !filter::may_hold(self.filter(section), filter::id_key(id.0)) {
-            return Ok(false);
+            return None;
         }
         let page = last_at_or_before(&section.pages, |page| page.first <= id.0)
             .expect("the first page begins as its section does");
-        let bytes = self.read(section, page)?;
-        page::id_page_has(&bytes, id).ok_or_else(|| self.malformed(section, page))
+        Some((section, page))
     }
 
     /// Version and state of a bucket in one of these sections, which are all of one window.

@@ -62,6 +62,17 @@ pub(super) fn id_page_has(page: &[u8], id: Identity) -> Option<bool> {
     )
 }
 
+/// The note of an id in an id page, if it is there; the outer `None`: the bytes are no page.
+#[expect(
+    clippy::option_option,
+    reason = "no page and no such id must not be confused"
+)]
+pub(super) fn find_note(page: &[u8], hour: Hour, id: Identity) -> Option<Option<Vec<u8>>> {
+    let mut entries = decode_id_page(page, hour)?;
+    let place = entries.binary_search_by_key(&id, |entry| entry.id).ok();
+    Some(place.map(|at| entries.swap_remove(at).note))
+}
+
 /// All entries of an id page of that hour; `None` where the bytes are no id page.
 pub(super) fn decode_id_page(page: &[u8], hour: Hour) -> Option<Vec<IdEntry>> {
     let (ids, mut notes) = split_id_page(page)?;

@@ -79,7 +79,8 @@ pub(super) fn check(decision: &Decision) -> Result<(), Refused> {
         Decision::Catalog(_)
         | Decision::Topic(_)
         | Decision::Adoption(_)
-        | Decision::Verdict(_) => Ok(()),
+        | Decision::Verdict(_)
+        | Decision::Void(_) => Ok(()),
     }
 }
 

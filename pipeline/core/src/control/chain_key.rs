@@ -23,6 +23,15 @@ pub enum ChainKey {
     ApiKey(String),
     /// A notification route, by its id.
     Route(String),
+    /// What became of an event after it was counted, by its identity.
+    Void {
+        /// The event's tenant.
+        tenant: String,
+        /// The event's source.
+        source: String,
+        /// The event's id.
+        id: String,
+    },
 }
 
 impl ChainKey {
@@ -37,6 +46,11 @@ impl ChainKey {
             Decision::Account(change) => Self::Account(change.account.clone()),
             Decision::ApiKey(key) => Self::ApiKey(key.id.clone()),
             Decision::Route(route) => Self::Route(route.id.clone()),
+            Decision::Void(void) => Self::Void {
+                tenant: void.tenant.clone(),
+                source: void.source.clone(),
+                id: void.id.clone(),
+            },
         }
     }
 
@@ -57,6 +71,9 @@ impl fmt::Display for ChainKey {
             Self::Account(id) => write!(f, "account {id}"),
             Self::ApiKey(id) => write!(f, "API key {id}"),
             Self::Route(id) => write!(f, "notification route {id}"),
+            Self::Void { tenant, source, id } => {
+                write!(f, "void of event {id} of source {source}, tenant {tenant}")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     Adoption, CatalogContent, CatalogDecision, ChainKey, ControlRecord, Decision, Pointer,
-    TopicCreated, Verdict,
+    TopicCreated, Verdict, Void, VoidDecision,
 };
 use crate::catalog::{CompiledCatalog, NEWEST_FOLD};
 use crate::chain::{Chains, Ruling};
@@ -29,6 +29,8 @@ pub struct View {
     topics: BTreeMap<String, TopicCreated>,
     adoptions: BTreeMap<LogPartition, Adoption>,
     verdicts: BTreeMap<LogPartition, Vec<(Offset, Verdict)>>,
+    voids: BTreeMap<Offset, Arc<VoidDecision>>,
+    voids_of: BTreeMap<LogPartition, Vec<Arc<VoidDecision>>>,
 }
 
 /// A record in force, as the audit trail shows it.
@@ -80,7 +82,7 @@ impl View {
         }
         let ruling = self.chains.rule(&chain, record.head, offset, append_time)?;
         if ruling == Ruling::InForce {
-            self.take(offset, hash, record.decision)?;
+            self.take(offset, hash, record.head, record.decision)?;
             self.by_write_id.entry(record.write_id).or_insert(offset);
             let link = Link {
                 chain: chain.clone(),
@@ -109,7 +111,13 @@ impl View {
     }
 
     /// Takes a decision in force into the view; nothing has changed on an error.
-    fn take(&mut self, offset: Offset, hash: u128, decision: Decision) -> Result<(), Halt> {
+    fn take(
+        &mut self,
+        offset: Offset,
+        hash: u128,
+        head: Option<Offset>,
+        decision: Decision,
+    ) -> Result<(), Halt> {
         match decision {
             Decision::Catalog(content) => {
                 let version = u32::try_from(self.catalogs.len() + 1)
@@ -132,11 +140,25 @@ impl View {
                 let verdicts = self.verdicts.entry(verdict.log_partition).or_default();
                 verdicts.push((offset, verdict));
             }
+            Decision::Void(void) => self.take_void(offset, hash, head, *void),
             Decision::Account(_) | Decision::ApiKey(_) | Decision::Route(_) => {
                 unreachable!("decisions about accounts were passed")
             }
         }
         Ok(())
+    }
+
+    fn take_void(&mut self, offset: Offset, hash: u128, head: Option<Offset>, void: Void) {
+        let of_partition = self.voids_of.entry(void.log_partition).or_default();
+        let decision = Arc::new(VoidDecision {
+            offset,
+            hash,
+            follows: of_partition.last().map(|before| before.offset),
+            earlier: head.and_then(|head| self.voids.get(&head).cloned()),
+            void,
+        });
+        of_partition.push(Arc::clone(&decision));
+        self.voids.insert(offset, decision);
     }
 
     /// The next record to read.
@@ -226,13 +248,40 @@ impl View {
             Some(Pointer::Record { offset, hash }) => (offset, hash),
             None => return Placement::Bad("neither `tick` nor `<offset>:<hash>`".to_owned()),
         };
-        match self.catalog_by_pointer(offset, hash) {
-            Some(decision) => Placement::Catalog(decision),
+        if let Some(decision) = self.catalog_by_pointer(offset, hash) {
+            return Placement::Catalog(decision);
+        }
+        match self.voids.get(&offset).filter(|void| void.hash == hash) {
+            Some(decision) => Placement::Void {
+                decision: Arc::clone(decision),
+                catalogs: self.catalogs_before(offset).into(),
+            },
             None => Placement::Bad(format!(
-                "no catalog version in force has offset {offset} and hash {hash:032x} in the \
-                 control log"
+                "no catalog version or void in force has offset {offset} and hash {hash:032x} in \
+                 the control log"
             )),
         }
+    }
+
+    fn catalogs_before(&self, offset: Offset) -> &[Arc<CatalogDecision>] {
+        let end = self.catalogs.partition_point(|c| c.offset < offset);
+        &self.catalogs[..end]
+    }
+
+    /// Voids and amends in force on a partition above a control offset, in the order in which they
+    /// act: all of them above `None`.
+    #[must_use]
+    pub fn voids_after(
+        &self,
+        log_partition: &LogPartition,
+        taken: Option<Offset>,
+    ) -> &[Arc<VoidDecision>] {
+        let all = self
+            .voids_of
+            .get(log_partition)
+            .map_or(&[][..], Vec::as_slice);
+        let first = all.partition_point(|void| Some(void.offset) <= taken);
+        &all[first..]
     }
 
     /// What `init` created, by topic name.

@@ -9,6 +9,7 @@ use super::judge::{Judged, Match};
 use super::moment::Moment;
 use super::note::{IdNote, IdState, KeptValue};
 use super::partition::Partition;
+use super::values::{adds_up, keeps_value, take_in};
 use crate::bucket::{Bucket, Kind, Series, write_series_key};
 use crate::catalog::{Aggregation, CompiledCatalog, Meter};
 use crate::event::Event;
@@ -35,21 +36,21 @@ pub(super) enum Applied {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     key: Vec<u8>,
-    made: Vec<SlotRef>,
+    pub(super) made: Vec<SlotRef>,
     touches: Vec<Touch>,
 }
 
 /// One series that the event changes, with its three buckets.
 #[derive(Clone, Copy, Debug)]
-struct Touch {
-    meter: usize,
-    kind: Kind,
-    aggregation: Aggregation,
-    quantity: Quantity,
-    series: SeriesRef,
-    trio: Trio,
+pub(super) struct Touch {
+    pub(super) meter: usize,
+    pub(super) kind: Kind,
+    pub(super) aggregation: Aggregation,
+    pub(super) quantity: Quantity,
+    pub(super) series: SeriesRef,
+    pub(super) trio: Trio,
     /// The event brings a new part to its hour.
-    new_part: bool,
+    pub(super) new_part: bool,
 }
 
 impl Partition {
@@ -110,8 +111,26 @@ impl Partition {
         runs: &impl Runs,
         touches: &mut Vec<Touch>,
     ) -> Result<Result<(), Rejection>, LookupFailed> {
-        let windows = Level::ALL.map(|level| Window::of(level, judged.time.hour()));
         self.scratch.made.clear();
+        self.touch(judged, catalog, runs, touches)?;
+        let fits = self
+            .check_dimensions(catalog, touches)
+            .and_then(|()| self.check_range(catalog, moment, touches));
+        if fits.is_err() {
+            self.release_made();
+        }
+        Ok(fits)
+    }
+
+    /// Finds every bucket that the event changes; those that were not in memory are noted.
+    pub(super) fn touch(
+        &mut self,
+        judged: &Judged<'_>,
+        catalog: &CompiledCatalog,
+        runs: &impl Runs,
+        touches: &mut Vec<Touch>,
+    ) -> Result<(), LookupFailed> {
+        let windows = Level::ALL.map(|level| Window::of(level, judged.time.hour()));
         for matched in &judged.matches {
             let meter = &catalog.meters[matched.meter].meter;
             for kind in kinds_of(meter) {
@@ -119,15 +138,14 @@ impl Partition {
                 touches.push(touch);
             }
         }
-        let fits = self
-            .check_dimensions(catalog, touches)
-            .and_then(|()| self.check_range(catalog, moment, touches));
-        if fits.is_err() {
-            let made = std::mem::take(&mut self.scratch.made);
-            self.buckets.release(&made);
-            self.scratch.made = made;
-        }
-        Ok(fits)
+        Ok(())
+    }
+
+    /// Lets go of the buckets that were brought into memory for nothing.
+    pub(super) fn release_made(&mut self) {
+        let made = std::mem::take(&mut self.scratch.made);
+        self.buckets.release(&made);
+        self.scratch.made = made;
     }
 
     fn locate(
@@ -169,7 +187,7 @@ impl Partition {
     }
 
     /// No meter may get more parts in a tenant's hour than its bound.
-    fn check_dimensions(
+    pub(super) fn check_dimensions(
         &self,
         catalog: &CompiledCatalog,
         touches: &[Touch],
@@ -225,7 +243,20 @@ impl Partition {
 
     /// What the segment keeps of the event: the values that sums could not give back.
     fn note(&self, judged: &Judged<'_>, stamp: Stamp, touches: &[Touch]) -> IdNote {
-        let kept = touches
+        IdNote {
+            state: IdState::Counted,
+            kept: self.kept(judged, stamp, touches),
+        }
+    }
+
+    /// The values that an event brings to buckets of min, max and latest.
+    pub(super) fn kept(
+        &self,
+        judged: &Judged<'_>,
+        stamp: Stamp,
+        touches: &[Touch],
+    ) -> Vec<KeptValue> {
+        touches
             .iter()
             .filter(|touch| keeps_value(touch.aggregation))
             .map(|touch| KeptValue {
@@ -234,11 +265,7 @@ impl Partition {
                 time: judged.time,
                 stamp,
             })
-            .collect();
-        IdNote {
-            state: IdState::Counted,
-            kept,
-        }
+            .collect()
     }
 
     /// Makes the changes that [`Partition::check`] allowed.
@@ -253,13 +280,12 @@ impl Partition {
         for (place, touch) in touches.iter().enumerate() {
             for slot in touch.trio {
                 let sealed = self.buckets.end_time(slot) <= moment.sealed_to;
-                self.buckets.change(slot, |bucket, existed| {
+                self.buckets.change(slot, |bucket| {
                     take_in(
                         bucket,
-                        existed,
                         touch.aggregation,
                         touch.quantity,
-                        judged,
+                        judged.time,
                         stamp,
                     );
                     bucket.revision += u32::from(sealed);
@@ -270,7 +296,7 @@ impl Partition {
             if touch.new_part {
                 // The whole stands right before its part, and was changed by this event already.
                 let whole = touches[place - 1].trio[0];
-                self.buckets.change(whole, |bucket, _| bucket.parts += 1);
+                self.buckets.change(whole, |bucket| bucket.parts += 1);
             }
             if touch.kind != Kind::Part {
                 self.matched[touch.meter] += 1;
@@ -284,60 +310,6 @@ impl Partition {
             digest: digest.finish(),
         }
     }
-}
-
-/// Changes the columns that the aggregation defines.
-fn take_in(
-    bucket: &mut Bucket,
-    existed: bool,
-    aggregation: Aggregation,
-    quantity: Quantity,
-    judged: &Judged<'_>,
-    stamp: Stamp,
-) {
-    bucket.events += 1;
-    match aggregation {
-        Aggregation::Count | Aggregation::UniqueCount => {}
-        Aggregation::Sum | Aggregation::Avg => {
-            bucket.sum = bucket
-                .sum
-                .plus(quantity)
-                .expect("checked before the first change");
-        }
-        Aggregation::Min => {
-            bucket.min = if existed {
-                bucket.min.min(quantity)
-            } else {
-                quantity
-            };
-        }
-        Aggregation::Max => {
-            bucket.max = if existed {
-                bucket.max.max(quantity)
-            } else {
-                quantity
-            };
-        }
-        Aggregation::Latest => {
-            let newer = (judged.time, stamp) > (bucket.latest_time, bucket.latest_stamp);
-            if !existed || newer {
-                bucket.latest = quantity;
-                bucket.latest_time = judged.time;
-                bucket.latest_stamp = stamp;
-            }
-        }
-    }
-}
-
-fn adds_up(aggregation: Aggregation) -> bool {
-    matches!(aggregation, Aggregation::Sum | Aggregation::Avg)
-}
-
-fn keeps_value(aggregation: Aggregation) -> bool {
-    matches!(
-        aggregation,
-        Aggregation::Min | Aggregation::Max | Aggregation::Latest
-    )
 }
 
 /// The buckets a meter keeps; a whole comes right before its part.

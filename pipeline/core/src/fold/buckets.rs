@@ -134,6 +134,26 @@ impl Buckets {
         slot.exists.then_some(&slot.bucket)
     }
 
+    /// The series' bucket of a window, wherever it lives; brings nothing into memory.
+    pub(super) fn look_up(
+        &self,
+        series: SeriesRef,
+        window: Window,
+        runs: &impl Runs,
+    ) -> Result<Option<Bucket>, LookupFailed> {
+        if let Some(slot) = self.index.get(&(series, window)) {
+            return Ok(self.get(*slot).copied());
+        }
+        let stored = runs.bucket(window, self.series.key(series))?;
+        let decoded = stored.as_deref().map(|bytes| decode(window, bytes));
+        decoded.transpose()
+    }
+
+    /// The window that the bucket covers.
+    pub(super) fn window(&self, slot: SlotRef) -> Window {
+        self.slots[slot.0 as usize].window
+    }
+
     /// Length of the window that the bucket covers.
     pub(super) fn level(&self, slot: SlotRef) -> Level {
         self.slots[slot.0 as usize].window.level
@@ -145,10 +165,10 @@ impl Buckets {
     }
 
     /// Changes a bucket and marks it in every lane that carries it.
-    pub(super) fn change(&mut self, slot: SlotRef, change: impl FnOnce(&mut Bucket, bool)) {
+    pub(super) fn change(&mut self, slot: SlotRef, change: impl FnOnce(&mut Bucket)) {
         let place = slot;
         let slot = &mut self.slots[place.0 as usize];
-        change(&mut slot.bucket, slot.exists);
+        change(&mut slot.bucket);
         slot.exists = true;
         slot.touched = self.generation;
         let carried = lanes_of(slot.window.level, self.series.kind(slot.series));

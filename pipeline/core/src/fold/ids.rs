@@ -61,6 +61,9 @@ pub(super) enum Seen {
 pub(super) struct Ids {
     hours: HashMap<Hour, HourHead, foldhash::fast::FixedState>,
     pending: Vec<IdEntry>,
+    /// What the last cut took and is not settled yet, without the empty notes: those say the same
+    /// of every id that has none here.
+    frozen_notes: Vec<IdEntry>,
 }
 
 impl Ids {
@@ -108,8 +111,70 @@ impl Ids {
         self.pending.push(IdEntry { hour, id, note });
     }
 
+    /// Writes another note for an identity that is recorded in the hour.
+    pub(super) fn replace(&mut self, hour: Hour, id: Identity, note: Vec<u8>) {
+        // A run holds an id once, so the next checkpoint must not get two notes of it.
+        let recorded = self.pending.iter_mut().rev();
+        let mut of_id = recorded.filter(|entry| entry.id == id && entry.hour == hour);
+        match of_id.next() {
+            Some(entry) => entry.note = note,
+            None => self.record(hour, id, note),
+        }
+    }
+
+    /// The note of an identity in an hour; `None` where it is not recorded there.
+    pub(super) fn note(
+        &self,
+        hour: Hour,
+        id: Identity,
+        moment: &Moment,
+        runs: &impl Runs,
+    ) -> Result<Option<Vec<u8>>, LookupFailed> {
+        if !moment.answers(hour) {
+            return Ok(None);
+        }
+        let head = self.hours.get(&hour);
+        let in_memory = [
+            (&self.pending, head.map(|head| &head.active)),
+            (&self.frozen_notes, head.map(|head| &head.frozen)),
+        ];
+        for (notes, set) in in_memory {
+            if set.is_some_and(|set| set.contains(&id)) {
+                let of_id = notes.iter().find(|e| e.id == id && e.hour == hour);
+                return Ok(Some(
+                    of_id.map_or_else(Vec::new, |entry| entry.note.clone()),
+                ));
+            }
+        }
+        runs.note(hour, id)
+    }
+
+    /// Shows the newest note of every identity that is recorded in the hour and whose note is not
+    /// empty.
+    pub(super) fn notes(
+        &self,
+        hour: Hour,
+        runs: &impl Runs,
+        mut each: impl FnMut(Identity, &[u8]),
+    ) -> Result<(), LookupFailed> {
+        // An id whose note was replaced is in several places: the newest speaks.
+        let mut shown = IdSet::default();
+        for entry in self.pending.iter().chain(&self.frozen_notes) {
+            if entry.hour == hour && !entry.note.is_empty() && shown.insert(entry.id) {
+                each(entry.id, &entry.note);
+            }
+        }
+        runs.notes(hour, &mut |id, note| {
+            if !note.is_empty() && !shown.contains(&id) {
+                each(id, note);
+            }
+        })
+    }
+
     /// Takes what the next checkpoint has to write; it stays answerable until [`Ids::settle`].
     pub(super) fn cut(&mut self) -> Vec<IdEntry> {
+        let noted = self.pending.iter().filter(|entry| !entry.note.is_empty());
+        self.frozen_notes = noted.cloned().collect();
         for head in self.hours.values_mut() {
             assert!(head.frozen.is_empty(), "one checkpoint at a time");
             head.frozen = std::mem::take(&mut head.active);
@@ -119,6 +184,7 @@ impl Ids {
 
     /// Forgets what the last cut took: the runs answer for it now.
     pub(super) fn settle(&mut self) {
+        self.frozen_notes = Vec::new();
         self.hours.retain(|_, head| {
             head.frozen = IdSet::default();
             !head.active.is_empty()

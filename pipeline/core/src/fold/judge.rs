@@ -108,6 +108,31 @@ pub fn foresee<'a>(record: &Record<'a>, catalog: &CompiledCatalog) -> Result<Eve
     }
 }
 
+/// Judges an event again that was counted, or one to be put in its place: by itself and by the
+/// catalog that counted it, but not by its place in the log or by log time.
+pub(super) fn judge_again<'a>(
+    record: &Record<'a>,
+    catalog: &CompiledCatalog,
+) -> Result<Judged<'a>, Rejection> {
+    let event = catalog.decoder.decode(record)?;
+    let in_id = check_envelope(&event, &catalog.catalog.bounds, catalog)?;
+    let time = time_of(&event)?;
+    let matches = match_meters(&event, catalog)?;
+    Ok(Judged {
+        event,
+        time,
+        id_time: in_id.unwrap_or(time),
+        matches,
+    })
+}
+
+fn time_of(event: &Event<'_>) -> Result<EventTime, Rejection> {
+    event.time.ok_or_else(|| {
+        let detail = "the time is missing, or not RFC 3339 with an offset between 1900 and 2299";
+        Rejection::new(Reason::BadTime, detail)
+    })
+}
+
 /// Presence and lengths; the time inside the id where the source promises one.
 fn check_envelope(
     event: &Event<'_>,
@@ -166,10 +191,7 @@ fn check_place(
     log_partition: LogPartition,
     partitions: u32,
 ) -> Result<EventTime, Rejection> {
-    let time = event.time.ok_or_else(|| {
-        let detail = "the time is missing, or not RFC 3339 with an offset between 1900 and 2299";
-        Rejection::new(Reason::BadTime, detail)
-    })?;
+    let time = time_of(event)?;
     let home = partition_of(event.tenant.as_bytes(), partitions);
     if home != log_partition.partition {
         let detail = format!(

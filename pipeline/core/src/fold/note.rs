@@ -4,20 +4,51 @@
 //! cannot, so their values are kept with the id. The empty note, by far the most frequent, means
 //! "counted, nothing to keep". A durable format: runs hold it.
 
-use crate::position::Stamp;
+use crate::position::{Offset, Stamp};
 use crate::quantity::Quantity;
 use crate::time::EventTime;
 
 /// State of a recorded identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum IdState {
     /// Counted by at least one meter.
-    Counted = 1,
+    Counted,
     /// Of a known type, but no filter fitted.
-    Unmatched = 2,
+    Unmatched,
     /// A duplicate that was found in a neighbouring hour.
-    Duplicate = 3,
+    Duplicate,
+    /// Counted once and taken back; never accepted again.
+    Void,
+    /// The replacement that the decision at this control offset carries is counted instead.
+    Amended(Offset),
+}
+
+impl IdState {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Counted => 1,
+            Self::Unmatched => 2,
+            Self::Duplicate => 3,
+            Self::Void => 4,
+            Self::Amended(_) => 5,
+        }
+    }
+
+    /// Reads the state at the front of a note's bytes; gives what follows.
+    fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (code, rest) = bytes.split_first()?;
+        Some(match code {
+            1 => (Self::Counted, rest),
+            2 => (Self::Unmatched, rest),
+            3 => (Self::Duplicate, rest),
+            4 => (Self::Void, rest),
+            5 => {
+                let (offset, rest) = rest.split_first_chunk()?;
+                (Self::Amended(Offset::from_le_bytes(*offset)), rest)
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// A value that a bucket of min, max or latest took from the event.
@@ -46,15 +77,18 @@ pub struct IdNote {
 const KEPT_BYTES: usize = 8 + 16 + 8 + 8;
 
 impl IdNote {
-    /// Encodes the note: empty for a counted id without kept values, otherwise the state's byte
-    /// and fixed-width little-endian values.
+    /// Encodes the note: empty for a counted id without kept values, otherwise the state's byte,
+    /// for an amended one the decision's offset, and fixed-width little-endian values.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         if self.state == IdState::Counted && self.kept.is_empty() {
             return Vec::new();
         }
         let mut out = Vec::with_capacity(1 + self.kept.len() * KEPT_BYTES);
-        out.push(self.state as u8);
+        out.push(self.state.code());
+        if let IdState::Amended(decision) = self.state {
+            out.extend_from_slice(&decision.to_le_bytes());
+        }
         for value in &self.kept {
             out.extend_from_slice(&value.series.to_le_bytes());
             out.extend_from_slice(&value.quantity.raw().to_le_bytes());
@@ -67,14 +101,13 @@ impl IdNote {
     /// Reads [`IdNote::encode`] back; `None` where the bytes are no note.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let Some((state, rest)) = bytes.split_first() else {
+        if bytes.is_empty() {
             return Some(Self {
                 state: IdState::Counted,
                 kept: Vec::new(),
             });
-        };
-        let states = [IdState::Counted, IdState::Unmatched, IdState::Duplicate];
-        let state = states.into_iter().find(|s| *s as u8 == *state)?;
+        }
+        let (state, rest) = IdState::take(bytes)?;
         let (values, []) = rest.as_chunks::<KEPT_BYTES>() else {
             return None;
         };
@@ -109,7 +142,13 @@ mod tests {
                 offset: 2,
             },
         };
-        for state in [IdState::Counted, IdState::Unmatched, IdState::Duplicate] {
+        for state in [
+            IdState::Counted,
+            IdState::Unmatched,
+            IdState::Duplicate,
+            IdState::Void,
+            IdState::Amended(7),
+        ] {
             for kept in [vec![], vec![kept, kept]] {
                 let note = IdNote { state, kept };
                 assert_eq!(IdNote::decode(&note.encode()), Some(note));
@@ -117,5 +156,6 @@ mod tests {
         }
         assert_eq!(IdNote::decode(&[9]), None);
         assert_eq!(IdNote::decode(&[1, 2]), None);
+        assert_eq!(IdNote::decode(&[5, 2]), None);
     }
 }

@@ -7,15 +7,15 @@ use super::judge::{Early, judge};
 use super::moment::Moment;
 use super::trace::Trace;
 use super::{CatalogPlace, CheckpointCut, Header, Outcome};
-use crate::bucket::{Bucket, BucketRow, Series};
-use crate::control::{Adoption, CatalogDecision, VerdictAction};
+use crate::bucket::BucketRow;
+use crate::control::{CatalogDecision, VerdictAction};
 use crate::counters::Counters;
 use crate::halt::{Halt, Refusal, Stall};
 use crate::hash::IdentityKey;
 use crate::position::{LogPartition, MAX_OFFSET, Offset, Stamp};
 use crate::reason::{Reason, Rejection};
 use crate::record::{Placement, Record};
-use crate::runs::{BucketEntry, LookupFailed, Runs};
+use crate::runs::{LookupFailed, Runs};
 use crate::time::{EventTime, LogTime};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct Partition {
     pub(super) catalogs: Vec<CatalogPlace>,
     pub(super) catalog: Arc<CatalogDecision>,
     pub(super) key: IdentityKey,
+    /// See [`Header::voids_to`].
+    pub(super) voids_to: Option<Offset>,
     pub(super) counters: Counters,
     /// Events matched by the meters of the catalog in force, in its order, that
     /// [`Counters::matched`] does not hold yet.
@@ -41,107 +43,6 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// A partition at its adoption's first offset, under the adoption's catalog version.
-    #[must_use]
-    pub fn begin(adoption: &Adoption, catalog: Arc<CatalogDecision>, key: IdentityKey) -> Self {
-        let place = CatalogPlace {
-            version: catalog.version,
-            control_offset: catalog.offset,
-            from: adoption.first_offset,
-        };
-        Self {
-            log_partition: adoption.log_partition,
-            partitions: adoption.partitions,
-            position: Stamp {
-                epoch: 0,
-                offset: adoption.first_offset,
-            },
-            moment: Moment::BEGIN,
-            catalogs: vec![place],
-            matched: vec![0; catalog.compiled.meters.len()],
-            catalog,
-            key,
-            counters: Counters::default(),
-            trace: Trace::begin(adoption.first_offset),
-            ids: Ids::default(),
-            buckets: Buckets::default(),
-            scratch: super::apply::Scratch::default(),
-        }
-    }
-
-    /// A partition at a manifest's position.
-    ///
-    /// `catalog` is the version in force, the last of `header.catalogs`. `levels` are the stored
-    /// day and month buckets whose version is at or above that of (`header.epoch`,
-    /// `header.levels_to`): their rows may not have reached ClickHouse, so they count as changed.
-    ///
-    /// # Errors
-    /// A halt `unknown_format` where the header or an entry is not of this binary's format, or
-    /// names another identity key or catalog version.
-    pub fn restore(
-        header: Header,
-        catalog: Arc<CatalogDecision>,
-        key: IdentityKey,
-        levels: impl Iterator<Item = BucketEntry>,
-    ) -> Result<Self, Halt> {
-        let unknown =
-            |what: String| Halt::UnknownFormat(format!("{}: {what}", header.log_partition));
-        if header.identity_key != key.digest() {
-            let what = format!(
-                "the manifest's identity key {} is not the store's {}",
-                header.identity_key,
-                key.digest()
-            );
-            return Err(unknown(what));
-        }
-        if header
-            .catalogs
-            .last()
-            .is_none_or(|place| place.version != catalog.version)
-        {
-            return Err(unknown(format!(
-                "catalog version {} is not the manifest's",
-                catalog.version
-            )));
-        }
-        let trace = Trace::restore(header.position, &header.outcome_hash, &header.hash_samples)
-            .ok_or_else(|| unknown("malformed outcome hash".to_owned()))?;
-        let mut buckets = Buckets::default();
-        for entry in levels {
-            let series = Series::from_key(&entry.key);
-            let (Some(series), Some(bucket)) = (series, Bucket::decode(&entry.state)) else {
-                return Err(unknown(format!(
-                    "bucket at version {} cannot be read",
-                    entry.version
-                )));
-            };
-            buckets.restore_level(series, entry.window, bucket);
-        }
-        Ok(Self {
-            log_partition: header.log_partition,
-            partitions: header.partitions,
-            position: Stamp {
-                epoch: header.epoch,
-                offset: header.position,
-            },
-            moment: Moment {
-                log_time: header.log_time,
-                accept_floor: header.accept_floor,
-                answer_floor: header.answer_floor,
-                sealed_to: header.sealed_to,
-            },
-            catalogs: header.catalogs,
-            matched: vec![0; catalog.compiled.meters.len()],
-            catalog,
-            key,
-            counters: header.counters,
-            trace,
-            ids: Ids::default(),
-            buckets,
-            scratch: super::apply::Scratch::default(),
-        })
-    }
-
     /// Folds one record.
     ///
     /// # Errors
@@ -160,6 +61,9 @@ impl Partition {
             .moment
             .at(record.append_time, &self.catalog.compiled.catalog);
         let (outcome, digest) = match record.placement {
+            Some(Placement::Void { decision, catalogs }) => self
+                .place_void(record.offset, decision, catalogs, &moment, runs)
+                .map_err(stall)?,
             Some(placement) => (self.place(record.offset, placement), 0),
             None => self.fold_event(record, &moment, runs).map_err(stall)?,
         };
@@ -223,6 +127,7 @@ impl Partition {
                 Outcome::Placed(version)
             }
             Placement::Catalog(catalog) => Outcome::PlacedAgain(catalog.version),
+            Placement::Void { .. } => unreachable!("voids need state and are taken apart"),
         }
     }
 
@@ -240,7 +145,12 @@ impl Partition {
             Outcome::Rejected(rejection) => {
                 *counters.rejected.entry(rejection.reason).or_default() += 1;
             }
-            Outcome::Tick | Outcome::Placed(_) | Outcome::PlacedAgain(_) => counters.control += 1,
+            Outcome::Tick
+            | Outcome::Placed(_)
+            | Outcome::PlacedAgain(_)
+            | Outcome::Voided
+            | Outcome::Amended
+            | Outcome::VoidPassed => counters.control += 1,
         }
     }
 
@@ -278,6 +188,7 @@ impl Partition {
             levels_to: 0,
             levels_sealed_to: EventTime(0),
             catalogs: self.catalogs.clone(),
+            voids_to: self.voids_to,
             counters: self.counters(),
             outcome_hash: self.trace.hash_text(),
             hash_samples: self.trace.sample_texts(),
@@ -322,6 +233,12 @@ impl Partition {
             }
         }
         counters
+    }
+
+    /// Control offset of the last void or amend that was taken.
+    #[must_use]
+    pub fn voids_to(&self) -> Option<Offset> {
+        self.voids_to
     }
 
     /// The catalog version in force.

@@ -66,6 +66,9 @@ impl Trace {
             Outcome::Tick => (6, 0),
             Outcome::Placed(version) => (7, *version),
             Outcome::PlacedAgain(version) => (8, *version),
+            Outcome::Voided => (9, 0),
+            Outcome::Amended => (10, 0),
+            Outcome::VoidPassed => (11, 0),
         };
         hasher.write_u8(tag);
         hasher.write_u32(detail);

@@ -16,15 +16,18 @@ use std::sync::Arc;
 /// Runs in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryRuns {
-    ids: BTreeSet<(Hour, Identity)>,
+    ids: BTreeMap<(Hour, Identity), Vec<u8>>,
     buckets: BTreeMap<(Window, Vec<u8>), BucketEntry>,
 }
 
 impl MemoryRuns {
     fn with(&self, cut: CheckpointCut) -> Self {
         let mut runs = self.clone();
+        let written: BTreeSet<_> = cut.ids.iter().map(|e| (e.hour, e.id)).collect();
+        assert_eq!(written.len(), cut.ids.len(), "a run holds an id once");
+        let ids = cut.ids.into_iter();
         runs.ids
-            .extend(cut.ids.into_iter().map(|entry| (entry.hour, entry.id)));
+            .extend(ids.map(|entry| ((entry.hour, entry.id), entry.note)));
         for entry in cut.buckets {
             runs.buckets
                 .insert((entry.window, entry.key.clone()), entry);
@@ -42,7 +45,19 @@ impl MemoryRuns {
 
 impl Runs for MemoryRuns {
     fn has_id(&self, hour: Hour, id: Identity) -> Result<bool, LookupFailed> {
-        Ok(self.ids.contains(&(hour, id)))
+        Ok(self.ids.contains_key(&(hour, id)))
+    }
+
+    fn note(&self, hour: Hour, id: Identity) -> Result<Option<Vec<u8>>, LookupFailed> {
+        Ok(self.ids.get(&(hour, id)).cloned())
+    }
+
+    fn notes(&self, hour: Hour, each: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed> {
+        let of_hour = (hour, Identity(0))..=(hour, Identity(u128::MAX));
+        for ((_, id), note) in self.ids.range(of_hour) {
+            each(*id, note);
+        }
+        Ok(())
     }
 
     fn bucket(&self, window: Window, key: &[u8]) -> Result<Option<Vec<u8>>, LookupFailed> {
@@ -137,16 +152,23 @@ impl Driver {
         let payload = match &appended.content {
             Content::Event(event) => event.json(),
             Content::Broken => b"nonsense".to_vec(),
-            Content::Tick => vec![],
+            Content::Tick | Content::Void(_) => vec![],
         };
-        let tick = Placement::Tick;
+        let placement = match &appended.content {
+            Content::Tick => Some(Placement::Tick),
+            Content::Void(void) => Some(Placement::Void {
+                decision: Arc::clone(&void.decision),
+                catalogs: [Arc::clone(&self.catalog)].into(),
+            }),
+            Content::Event(_) | Content::Broken => None,
+        };
         let record = Record {
             offset: appended.offset,
             append_time: appended.append_time,
             headers: &[],
             payload: Some(&payload),
             size: payload.len(),
-            placement: matches!(appended.content, Content::Tick).then_some(&tick),
+            placement: placement.as_ref(),
         };
         let outcome = self
             .partition

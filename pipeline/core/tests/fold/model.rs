@@ -2,7 +2,7 @@
 //!
 //! No runs, no lanes, no cuts: one pass over the log with everything in maps.
 
-use crate::world::{Appended, Content, HOUR, Use};
+use crate::world::{Appended, Content, HOUR, Use, VoidOf};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// (meter, tenant, model of the part or none for the whole, level, window start in hours).
@@ -19,15 +19,26 @@ pub(crate) struct Value {
     pub(crate) revision: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) buckets: BTreeMap<Key, Value>,
     pub(crate) accepted: u64,
     pub(crate) duplicate: u64,
     pub(crate) rejected: u64,
     pub(crate) other: u64,
+    /// Every event that was counted, by the offset of its record, as it is counted now.
+    pub(crate) counted: BTreeMap<u64, Counted>,
+    voids_to: Option<u64>,
     seen: BTreeMap<(String, String), BTreeSet<i64>>,
     log_time: i64,
+}
+
+/// An event that was counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub(crate) event: Use,
+    /// What counts of it now, and the offset that it counts by; none where it is void.
+    pub(crate) now: Option<(Use, u64)>,
 }
 
 const GROUPED: [&str; 2] = ["b_sum", "d_max"];
@@ -37,14 +48,27 @@ impl Model {
     pub(crate) fn of(log: &[Appended]) -> Self {
         let mut model = Self::default();
         for record in log {
-            model.log_time = model.log_time.max(record.append_time.0 * 1_000);
-            match &record.content {
-                Content::Event(event) => model.event(event, record.offset),
-                Content::Broken => model.rejected += 1,
-                Content::Tick => model.other += 1,
-            }
+            model.take(record);
         }
         model
+    }
+
+    pub(crate) fn take(&mut self, record: &Appended) {
+        self.log_time = self.log_time.max(record.append_time.0 * 1_000);
+        match &record.content {
+            Content::Event(event) => self.event(event, record.offset),
+            Content::Broken => self.rejected += 1,
+            Content::Tick => self.other += 1,
+            Content::Void(void) if void.decision.follows != self.voids_to => self.other += 1,
+            Content::Void(void) => {
+                self.voids_to = Some(void.decision.offset);
+                if self.void(void, record.offset) {
+                    self.other += 1;
+                } else {
+                    self.rejected += 1;
+                }
+            }
+        }
     }
 
     fn event(&mut self, event: &Use, offset: u64) {
@@ -89,13 +113,93 @@ impl Model {
             .expect("just made")
             .insert(time.div_euclid(HOUR));
         self.accepted += 1;
-        for meter in PLAIN {
-            self.add(meter, event, None, quantity, offset);
+        for (meter, part) in series_of(event) {
+            self.add(meter, event, part, quantity, offset);
         }
-        for meter in GROUPED {
-            self.add(meter, event, None, quantity, offset);
-            self.add(meter, event, Some(model.clone()), quantity, offset);
+        let counted = Counted {
+            event: event.clone(),
+            now: Some((event.clone(), offset)),
+        };
+        self.counted.insert(offset, counted);
+    }
+
+    /// Takes an event back, or puts another in its place; `false` where that is refused.
+    fn void(&mut self, void: &VoidOf, at: u64) -> bool {
+        let counted = &self.counted[&void.offset];
+        let Some((now, by)) = counted.now.clone() else {
+            return false;
+        };
+        let is_too_late = now.time.0 < self.log_time - 35 * 24 * HOUR;
+        if is_too_late || self.is_past_refolding(&now, by) {
+            return false;
         }
+        if let Some(replacement) = &void.replacement {
+            let model = replacement.model.clone().unwrap_or_default();
+            let mut grouped = GROUPED.iter();
+            if grouped.any(|meter| self.is_one_part_too_many(meter, replacement, &model)) {
+                return false;
+            }
+        }
+        let next = void.replacement.clone().map(|event| (event, at));
+        let entry = self.counted.get_mut(&void.offset).expect("looked up");
+        entry.now = next.clone();
+        let before = self.buckets.clone();
+        let with_next = next.iter().flat_map(|(event, _)| series_of(event));
+        for (meter, part) in series_of(&now).into_iter().chain(with_next) {
+            self.recount(meter, &now, part, &before);
+        }
+        true
+    }
+
+    /// Folds a series' three buckets again from everything that counts; one revision each.
+    fn recount(
+        &mut self,
+        meter: &'static str,
+        event: &Use,
+        part: Option<String>,
+        before: &BTreeMap<Key, Value>,
+    ) {
+        let sealed_to = (self.log_time - HOUR / 12).div_euclid(HOUR);
+        for (level, start, end) in windows(event.time.0) {
+            let key = (meter, event.tenant.to_owned(), part.clone(), level, start);
+            let revision = before.get(&key).map_or(0, |value| value.revision);
+            let mut value = Value {
+                revision: revision + u32::from(end <= sealed_to),
+                ..Value::default()
+            };
+            for (other, at) in self.counted.values().filter_map(|c| c.now.as_ref()) {
+                let hour = other.time.0.div_euclid(HOUR);
+                let is_of_series = series_of(other).contains(&(meter, part.clone()));
+                if other.tenant == event.tenant && is_of_series && (start..end).contains(&hour) {
+                    let quantity = billionths(&other.quantity).expect("it was counted");
+                    value.take(other.time.0, *at, quantity);
+                }
+            }
+            self.buckets.insert(key, value);
+        }
+    }
+
+    /// Whether the event is the minimum, maximum or latest of a day or month with parts that are
+    /// no longer kept.
+    fn is_past_refolding(&self, event: &Use, at: u64) -> bool {
+        let floor = self.log_time - 35 * 24 * HOUR - HOUR / 4;
+        let time = event.time.0;
+        let own = (
+            time.div_euclid(HOUR),
+            time.div_euclid(HOUR).div_euclid(24) * 24,
+        );
+        series_of(event).into_iter().any(|(meter, part)| {
+            let levels = [(1, 1, own.0), (2, 24, own.1)];
+            levels.into_iter().any(|(level, step, own)| {
+                let (level, start, end) = windows(time)[level];
+                let key = (meter, event.tenant.to_owned(), part.clone(), level, start);
+                let mut parts = (start..end).step_by(step);
+                let step = i64::try_from(step).expect("small");
+                let is_cut = parts.any(|part| part != own && (part + step) * HOUR < floor);
+                let value = &self.buckets[&key];
+                is_cut && value.events > 1 && value.stands_by(meter, event, at)
+            })
+        })
     }
 
     fn is_one_part_too_many(&self, meter: &'static str, event: &Use, model: &str) -> bool {
@@ -117,14 +221,43 @@ impl Model {
         for (level, start, end) in windows(time) {
             let key = (meter, event.tenant.to_owned(), part.clone(), level, start);
             let value = self.buckets.entry(key).or_default();
-            value.events += 1;
-            value.sum += q;
-            value.min = Some(value.min.map_or(q, |m| m.min(q)));
-            value.max = Some(value.max.map_or(q, |m| m.max(q)));
-            value.latest = value.latest.max(Some((time, at, q)));
+            value.take(time, at, q);
             value.revision += u32::from(end <= sealed_to);
         }
     }
+}
+
+impl Value {
+    fn take(&mut self, time: i64, at: u64, q: i128) {
+        self.events += 1;
+        self.sum += q;
+        self.min = Some(self.min.map_or(q, |m| m.min(q)));
+        self.max = Some(self.max.map_or(q, |m| m.max(q)));
+        self.latest = self.latest.max(Some((time, at, q)));
+    }
+
+    /// Whether the value of the meter's aggregation may be the event's.
+    fn stands_by(&self, meter: &str, event: &Use, at: u64) -> bool {
+        let quantity = billionths(&event.quantity);
+        match meter {
+            "c_min" => self.min == quantity,
+            "d_max" => self.max == quantity,
+            "f_latest" => {
+                let latest = self.latest.map(|(time, at, _)| (time, at));
+                latest == Some((event.time.0, at))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The series that an event touches: meter and part.
+fn series_of(event: &Use) -> Vec<(&'static str, Option<String>)> {
+    let part = event.model.clone().unwrap_or_default();
+    let plain = PLAIN.into_iter().map(|meter| (meter, None));
+    let grouped = GROUPED.into_iter();
+    let grouped = grouped.flat_map(|meter| [(meter, None), (meter, Some(part.clone()))]);
+    plain.chain(grouped).collect()
 }
 
 /// (level, start, end) in hours since 1970; the months of the test world written out.

@@ -2,14 +2,30 @@
 
 use crate::driver::{Act, Driver, Table};
 use crate::model::{Key, Model, Value};
-use crate::world::{Appended, Content, HOUR, MINUTE, START, Use, catalog, decision};
+use crate::world::{
+    Appended, Content, HOUR, MINUTE, START, Use, VoidOf, catalog, decision, void_of,
+};
 use meterline_core::bucket::{Bucket, Kind, Series};
 use meterline_core::time::{EventTime, Level, LogTime, Window};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One step of a generated log: how far offset and clock move, and what is appended.
-type Step = (u64, i64, Option<Use>);
+type Step = (u64, i64, Made);
+
+/// What a step appends.
+#[derive(Clone, Debug)]
+enum Made {
+    Event(Use),
+    /// Nonsense or a tick.
+    Other,
+    /// A void of one of the events counted so far, or its amend to a quantity and model; and how
+    /// many pointers to it follow, the first ones out of turn.
+    Void(usize, Option<(i64, u8)>, usize),
+    /// One more pointer to a void that was pointed at before.
+    Copy(usize),
+}
 
 fn an_event() -> impl Strategy<Value = Use> {
     let kind = prop_oneof![20 => Just("use"), 1 => Just("noise"), 1 => Just("nobody's")];
@@ -36,7 +52,13 @@ fn an_event() -> impl Strategy<Value = Use> {
 
 fn a_log() -> impl Strategy<Value = Vec<Appended>> {
     let pace = prop_oneof![10 => 0..60_000i64, 2 => 0..3_600_000i64, 1 => 0..86_400_000i64];
-    let content = prop_oneof![30 => an_event().prop_map(Some), 1 => Just(None)];
+    let amended = prop::option::of((-5i64..100, 0..5u8));
+    let content = prop_oneof![
+        30 => an_event().prop_map(Made::Event),
+        1 => Just(Made::Other),
+        6 => (any::<usize>(), amended, 0..3usize).prop_map(|(n, a, c)| Made::Void(n, a, c)),
+        1 => any::<usize>().prop_map(Made::Copy),
+    ];
     let step = (prop_oneof![8 => Just(1u64), 1 => 2..5u64], pace, content);
     prop::collection::vec(step, 1..120).prop_map(to_log)
 }
@@ -45,24 +67,61 @@ fn a_log() -> impl Strategy<Value = Vec<Appended>> {
 fn to_log(steps: Vec<Step>) -> Vec<Appended> {
     let (mut offset, mut clock) = (0, START / 1_000);
     let mut log = Vec::new();
-    for (gap, pace, event) in steps {
-        offset += gap;
+    let mut model = Model::default();
+    let mut voids = Vec::new();
+    for (gap, pace, made) in steps {
         clock += pace;
-        let content = match event {
-            None if pace % 2 == 0 => Content::Broken,
-            None => Content::Tick,
-            Some(event) => {
-                let time = EventTime(clock * 1_000 + event.time.0);
-                Content::Event(Use { time, ..event })
-            }
-        };
-        log.push(Appended {
-            offset,
-            append_time: LogTime(clock),
-            content,
-        });
+        for content in contents(made, clock, &model, &mut voids) {
+            offset += gap;
+            log.push(Appended {
+                offset,
+                append_time: LogTime(clock),
+                content,
+            });
+            model.take(log.last().expect("just pushed"));
+        }
     }
     log
+}
+
+/// The records of one step. Pointers to voids come once more or not at all, and before those that
+/// they follow: whoever copies them repeats until each was taken.
+fn contents(made: Made, clock: i64, model: &Model, voids: &mut Vec<VoidOf>) -> Vec<Content> {
+    match made {
+        Made::Other if clock % 2 == 0 => vec![Content::Broken],
+        Made::Other => vec![Content::Tick],
+        Made::Event(event) => {
+            let time = EventTime(clock * 1_000 + event.time.0);
+            vec![Content::Event(Use { time, ..event })]
+        }
+        Made::Copy(which) => {
+            let copy = (!voids.is_empty()).then(|| voids[which % voids.len()].clone());
+            copy.into_iter().map(Content::Void).collect()
+        }
+        Made::Void(which, amended, copies) => {
+            let Some(at) = which.checked_rem(model.counted.len()) else {
+                return vec![];
+            };
+            let (offset, counted) = model.counted.iter().nth(at).expect("below the count");
+            let replacement = amended.map(|(quantity, model)| Use {
+                quantity: quantity.to_string(),
+                model: Some(format!("m{model}")),
+                ..counted.event.clone()
+            });
+            let control = 1_000 + voids.len() as u64;
+            let before: Vec<_> = voids
+                .iter()
+                .map(|void| Arc::clone(&void.decision))
+                .collect();
+            let event = (*offset, &counted.event);
+            voids.push(void_of(control, event, replacement.as_ref(), &before));
+            // One that is not pointed at at once keeps those after it waiting for their turn.
+            let newest = voids.last().into_iter().filter(|_| copies != 1).cloned();
+            let repeated = voids.iter().rev().take(3).rev().cloned().cycle();
+            let repeated = repeated.take(copies / 2 * 2 * voids.len().min(3));
+            newest.chain(repeated).map(Content::Void).collect()
+        }
+    }
 }
 
 fn a_script() -> impl Strategy<Value = Vec<Act>> {
@@ -119,11 +178,12 @@ fn model_value(series: &Series, bucket: &Bucket) -> Value {
     };
     match series.meter.as_ref() {
         "b_sum" | "e_avg" => value.sum = bucket.sum.raw(),
-        "c_min" => value.min = Some(bucket.min.raw()),
-        "d_max" => value.max = Some(bucket.max.raw()),
+        "c_min" => value.min = (bucket.events > 0).then_some(bucket.min.raw()),
+        "d_max" => value.max = (bucket.events > 0).then_some(bucket.max.raw()),
         "f_latest" => {
             let offset = bucket.latest_stamp.offset;
-            value.latest = Some((bucket.latest_time.0, offset, bucket.latest.raw()));
+            let latest = (bucket.latest_time.0, offset, bucket.latest.raw());
+            value.latest = (bucket.events > 0).then_some(latest);
         }
         _ => {}
     }
@@ -181,7 +241,7 @@ proptest! {
                 *in_hours.entry(series.meter.to_string()).or_default() += bucket.events;
             }
         }
-        prop_assert_eq!(in_hours, counters.matched);
+        prop_assert_eq!(in_hours, counters.counted());
     }
 
     /// INV-LEVELS: a month is the sum of its days and of their hours; a whole of its parts.

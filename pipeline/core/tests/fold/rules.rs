@@ -265,6 +265,14 @@ impl Runs for Damaged {
         Err(LookupFailed("page 3 is damaged".into()))
     }
 
+    fn note(&self, _: Hour, _: Identity) -> Result<Option<Vec<u8>>, LookupFailed> {
+        Err(LookupFailed("page 3 is damaged".into()))
+    }
+
+    fn notes(&self, _: Hour, _: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed> {
+        Err(LookupFailed("page 3 is damaged".into()))
+    }
+
     fn bucket(&self, _: Window, _: &[u8]) -> Result<Option<Vec<u8>>, LookupFailed> {
         Err(LookupFailed("page 3 is damaged".into()))
     }

@@ -1,7 +1,7 @@
 //! Catalogs and records for the tests.
 
 use meterline_core::catalog::{Aggregation, Bounds, Catalog, CompiledCatalog, Meter};
-use meterline_core::control::{Adoption, CatalogDecision};
+use meterline_core::control::{Adoption, Bytes, CatalogDecision, EventRecord, Void, VoidDecision};
 use meterline_core::hash::IdentityKey;
 use meterline_core::position::{LogPartition, TopicId};
 use meterline_core::quantity::Quantity;
@@ -144,4 +144,49 @@ pub(crate) enum Content {
     Event(Use),
     Broken,
     Tick,
+    Void(VoidOf),
+}
+
+/// A pointer to a void or amend of the event that was counted at an offset.
+#[derive(Clone, Debug)]
+pub(crate) struct VoidOf {
+    pub(crate) offset: u64,
+    pub(crate) replacement: Option<Use>,
+    pub(crate) decision: Arc<VoidDecision>,
+}
+
+/// A decision at a control offset to void or amend the event at `offset`, after other voids.
+pub(crate) fn void_of(
+    control: u64,
+    (offset, event): (u64, &Use),
+    replacement: Option<&Use>,
+    before: &[Arc<VoidDecision>],
+) -> VoidOf {
+    let carried = |event: &Use| EventRecord {
+        headers: vec![],
+        payload: Some(Bytes(event.json())),
+    };
+    let of_event =
+        |void: &Void| (void.tenant.as_str(), void.id.as_str()) == (event.tenant, &event.id);
+    let mut earlier = before.iter().rev().filter(|other| of_event(&other.void));
+    let decision = Arc::new(VoidDecision {
+        offset: control,
+        hash: 0,
+        follows: before.last().map(|last| last.offset),
+        earlier: earlier.next().cloned(),
+        void: Void {
+            tenant: event.tenant.into(),
+            source: "/t".into(),
+            id: event.id.clone(),
+            log_partition: partition(),
+            offset,
+            record: carried(event),
+            replacement: replacement.map(carried),
+        },
+    });
+    VoidOf {
+        offset,
+        replacement: replacement.cloned(),
+        decision,
+    }
 }

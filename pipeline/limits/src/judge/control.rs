@@ -49,7 +49,9 @@ impl Judge {
             Decision::Account(change) => self.note_change(&change.account, entry.append_time),
             Decision::Route(route) => self.directory.seen(&route.id, entry.append_time),
             Decision::Adoption(adoption) => self.engine.adoption(adoption),
-            Decision::ApiKey(_) | Decision::Topic(_) | Decision::Verdict(_) => {}
+            // What a void changes comes with the totals.
+            Decision::ApiKey(_) | Decision::Topic(_) | Decision::Verdict(_) | Decision::Void(_) => {
+            }
         }
     }
 

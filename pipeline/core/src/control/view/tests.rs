@@ -117,6 +117,7 @@ fn pointers_grant_nothing() {
             None => "to be read".to_owned(),
             Some(Placement::Tick) => "tick".to_owned(),
             Some(Placement::Catalog(decision)) => format!("version {}", decision.version),
+            Some(Placement::Void { decision, .. }) => format!("void at {}", decision.offset),
             Some(Placement::Bad(_)) => "bad".to_owned(),
         };
         assert_eq!(found, expected, "{header}");
