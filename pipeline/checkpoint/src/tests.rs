@@ -99,6 +99,7 @@ fn manifest(files: Vec<FileRef>, identity_key: String, epoch: u16, position: u64
         levels_to: position / 2,
         levels_sealed_to: EventTime(0),
         catalogs: Vec::new(),
+        voids_to: None,
         counters: Counters {
             delivered: position,
             accepted: position,

@@ -2,9 +2,10 @@
 
 use crate::error::ControlError;
 use crate::log::ControlLog;
-use meterline_core::control::{CatalogDecision, Pointer};
+use meterline_core::control::{CatalogDecision, Pointer, VoidDecision};
 use meterline_core::record::CONTROL_HEADER;
 use meterline_kafka::{Backoff, Next, Outgoing};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl ControlLog {
@@ -44,7 +45,27 @@ impl ControlLog {
             offset: decision.offset,
             hash: decision.hash,
         };
-        self.put_control(&pointer, partitions, timeout)
+        self.put_control(&[pointer], partitions, timeout)
+    }
+
+    /// Copies pointers to voids into their partition of `usage.events`, in the order given.
+    ///
+    /// Copies may repeat and race: each void is taken once, in the order of the control log. Blocks.
+    ///
+    /// # Errors
+    /// Kafka's; some copies may be written then.
+    pub fn place_voids(
+        &self,
+        voids: &[Arc<VoidDecision>],
+        partition: u32,
+        timeout: Duration,
+    ) -> Result<(), ControlError> {
+        let pointers = voids.iter().map(|decision| Pointer::Record {
+            offset: decision.offset,
+            hash: decision.hash,
+        });
+        let pointers: Vec<Pointer> = pointers.collect();
+        self.put_control(&pointers, &[partition], timeout)
     }
 
     /// Writes a tick into a partition of `usage.events`: it moves log time, nothing else.
@@ -52,26 +73,32 @@ impl ControlLog {
     /// # Errors
     /// Kafka's.
     pub fn tick(&self, partition: u32, timeout: Duration) -> Result<(), ControlError> {
-        self.put_control(&Pointer::Tick, &[partition], timeout)
+        self.put_control(&[Pointer::Tick], &[partition], timeout)
     }
 
     fn put_control(
         &self,
-        pointer: &Pointer,
+        pointers: &[Pointer],
         partitions: &[u32],
         timeout: Duration,
     ) -> Result<(), ControlError> {
         let deadline = Instant::now() + timeout;
         let topic = self.settings().topics().usage_events();
-        let text = pointer.to_string();
-        let headers = [(CONTROL_HEADER, Some(text.as_bytes()))];
+        let texts: Vec<String> = pointers.iter().map(Pointer::to_string).collect();
+        let headers = texts
+            .iter()
+            .map(|text| [(CONTROL_HEADER, Some(text.as_bytes()))]);
+        let headers: Vec<_> = headers.collect();
         let mut backoff = Backoff::new();
         loop {
-            let records = partitions.iter().map(|partition| Outgoing {
-                topic: &topic,
-                partition: Some(*partition),
-                headers: &headers,
-                ..Outgoing::default()
+            let topic = &topic;
+            let records = headers.iter().flat_map(|headers| {
+                partitions.iter().map(move |partition| Outgoing {
+                    topic,
+                    partition: Some(*partition),
+                    headers,
+                    ..Outgoing::default()
+                })
             });
             let Err(error) = self.producer().send_all_blocking(records) else {
                 return Ok(());

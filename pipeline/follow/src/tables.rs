@@ -88,6 +88,7 @@ mod tests {
             levels_to: 0,
             levels_sealed_to: EventTime(0),
             catalogs: Vec::new(),
+            voids_to: None,
             counters: Counters::default(),
             outcome_hash: String::new(),
             identity_key: String::new(),

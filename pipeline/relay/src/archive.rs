@@ -252,7 +252,9 @@ impl Sink for Archive {
         let judged = match placement {
             None if is_adopted => judge(&catalog.compiled, raw),
             None => judge(&catalog.compiled, raw).before_adoption(),
-            Some(Placement::Tick) => Judged::other("control", String::new()),
+            Some(Placement::Tick | Placement::Void { .. }) => {
+                Judged::other("control", String::new())
+            }
             Some(Placement::Bad(why)) => Judged::other(Reason::BadPointer.name(), why),
             Some(Placement::Catalog(placed)) => {
                 if placed.version > place.catalog.version {

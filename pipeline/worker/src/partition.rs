@@ -17,6 +17,7 @@ mod pace;
 mod record;
 mod report;
 mod thread;
+mod voids;
 
 pub(crate) use load::{Assignment, run};
 pub(crate) use record::RawRecord;

@@ -148,6 +148,7 @@ mod tests {
             levels_to,
             levels_sealed_to: EventTime(i64::MIN),
             catalogs: Vec::new(),
+            voids_to: None,
             counters: Counters::default(),
             outcome_hash: String::new(),
             hash_samples: Vec::new(),

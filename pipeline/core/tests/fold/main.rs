@@ -8,4 +8,5 @@ mod driver;
 mod model;
 mod properties;
 mod rules;
+mod voids;
 mod world;

@@ -1,37 +1,40 @@
 //! The end of the log: ticks, pointers, and what the broker says of the log's bounds.
 //!
 //! Log time must move for windows to close, so the owner writes a tick at the end of an idle log,
-//! and nowhere else. A catalog version that is newer than the partition's is pointed at; copies
-//! by others race, and do no harm.
+//! and nowhere else. A catalog version that is newer than the partition's is pointed at, and so are
+//! voids that it has not taken; copies by others race, and do no harm.
 
 use super::Exit;
 use super::thread::Thread;
+use super::voids::PointedVoids;
 use crate::health::Need;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, TopicId};
 use meterline_core::verdicts;
 use meterline_kafka::{AfterLeader, TopicDescription, is_replaced};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A pointer that was written is given this long to come back before it is written again.
-const POINTER_WAIT: Duration = Duration::from_secs(30);
+pub(super) const POINTER_WAIT: Duration = Duration::from_secs(30);
 
 /// How long one question to the brokers may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long writing a tick or pointer may take before it is left to the next time.
-const WRITE: Duration = Duration::from_secs(20);
+pub(super) const WRITE: Duration = Duration::from_secs(20);
 
 /// What a partition knows of its log's end.
 #[derive(Debug)]
 pub(super) struct Idle {
-    is_at_end: bool,
+    pub(super) is_at_end: bool,
     /// The end was reached since the last report.
     has_reached_end: bool,
     /// When the last record came, or the last tick was written.
     quiet_since: Instant,
     /// Catalog version that was pointed at, and when.
     pointed: Option<(u32, Instant)>,
+    pub(super) pointed_voids: PointedVoids,
     /// The position was refused: ask the broker for the log's bounds.
     refused: Option<Refused>,
 }
@@ -52,6 +55,7 @@ impl Idle {
             has_reached_end: false,
             quiet_since: now,
             pointed: None,
+            pointed_voids: PointedVoids::default(),
             refused: None,
         }
     }
@@ -116,6 +120,7 @@ impl Thread {
             return Ok(());
         }
         self.point_at_newest_catalog(now);
+        self.point_at_voids(now);
         let interval = self.edges.shared.settings.rollup.tick_interval;
         if self.idle.is_tick_due(interval, now) {
             let partition = self.log_partition.partition;
@@ -130,14 +135,14 @@ impl Thread {
             return;
         };
         if self.idle.is_pointer_due(newest.version, now) {
-            let (newest, partition) = (std::sync::Arc::clone(newest), self.log_partition.partition);
+            let (newest, partition) = (Arc::clone(newest), self.log_partition.partition);
             self.write("pointer", move |log| {
                 log.place_in(&newest, &[partition], WRITE)
             });
         }
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
         what: &'static str,
         write: impl FnOnce(

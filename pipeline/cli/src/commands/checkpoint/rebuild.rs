@@ -183,6 +183,8 @@ impl Rebuild {
                 control_offset: catalog.offset,
                 from: adoption.first_offset,
             }],
+            // Its voids are judged again; what is not recorded any more is refused.
+            voids_to: None,
             counters: counters(row)?,
             // What the records before did is not known; histories are compared within an epoch,
             // and the verdict that wakes the partition begins the next.
@@ -256,6 +258,8 @@ fn counters(row: &ProgressRow) -> Result<Counters, Failure> {
         control: row.control,
         rejected: rejected?,
         late: row.late,
+        // A row says what is counted: what was taken back is left out of both.
         matched: row.matched.clone(),
+        voided: BTreeMap::new(),
     })
 }

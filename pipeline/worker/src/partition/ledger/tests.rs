@@ -29,6 +29,7 @@ fn mark(epoch: u16, offset: Offset, levels_to: Offset) -> Mark {
         levels_to,
         levels_sealed_to: sealed_to(levels_to),
         catalogs: Vec::new(),
+        voids_to: None,
         counters: Counters::default(),
         outcome_hash: String::new(),
         hash_samples: Vec::new(),
