@@ -48,3 +48,4 @@ mod shutdown;
 mod stale_owner;
 mod support;
 mod unacknowledged;
+mod voids;

@@ -6,6 +6,7 @@
 use crate::args::account::AccountCommand;
 use crate::args::checkpoint::CheckpointCommand;
 use crate::args::dead_letters::DeadLettersCommand;
+use crate::args::event::EventCommand;
 use crate::args::key::KeyCommand;
 use crate::args::limits::LimitsCommand;
 use crate::args::produce::ProduceArgs;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 pub(crate) mod account;
 pub(crate) mod checkpoint;
 pub(crate) mod dead_letters;
+pub(crate) mod event;
 pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod output;
@@ -33,7 +35,7 @@ pub(crate) mod simulate;
 pub(crate) mod verify;
 
 /// Commands of the public contract that this version does not have; they are refused by name.
-pub(crate) const NOT_BUILT: [&str; 2] = ["event", "stripe"];
+pub(crate) const NOT_BUILT: [&str; 1] = ["stripe"];
 
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     Simulate(Box<SimulateArgs>),
     /// Show a tenant's usage by hour, day or month.
     Usage(UsageArgs),
+    /// Take back an event that was counted, or put another in its place.
+    #[command(subcommand)]
+    Event(EventCommand),
     /// List, show, replay and remove records that could not be counted.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),

@@ -19,6 +19,7 @@ mod catalog;
 mod checkpoint;
 mod config;
 mod dead_letters;
+mod event;
 mod init;
 mod key;
 mod limits;
@@ -74,6 +75,7 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
             simulate::run(&args, &catalog, session.settings, clock(), &session.stop()?)
         }
         Command::Usage(args) => usage::run(&args, session),
+        Command::Event(command) => event::run(&command, session),
         Command::DeadLetters(command) => dead_letters::run(&command, session),
         Command::Status(args) => status::run(&args, session),
         Command::Resolve(args) => resolve::run(&args, session),

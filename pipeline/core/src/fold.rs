@@ -13,6 +13,7 @@ mod judge;
 mod moment;
 mod note;
 mod partition;
+mod preview;
 mod refold;
 mod trace;
 mod undo;
@@ -22,6 +23,7 @@ mod void;
 pub use judge::foresee;
 pub use note::{IdNote, IdState, KeptValue};
 pub use partition::Partition;
+pub use preview::{Preview, Share, preview};
 
 use crate::counters::Counters;
 use crate::position::{LogPartition, Offset};

@@ -20,6 +20,7 @@ mod alerts;
 mod by_schema;
 mod carries;
 mod pushes;
+mod voids;
 
 const LOG_PARTITION: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 5),
@@ -284,6 +285,7 @@ fn progress_survives_its_encoding() {
         rejected: BTreeMap::from([(Reason::BadPointer, 1), (Reason::Overflow, 1)]),
         late: 1,
         matched: BTreeMap::from([("calls".to_owned(), 3), ("tokens".to_owned(), 1)]),
+        voided: BTreeMap::new(),
     };
     assert!(counters.is_conserved());
     for totals_position in [None, Some(0), Some(1 << 47)] {

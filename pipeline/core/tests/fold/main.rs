@@ -9,4 +9,5 @@ mod model;
 mod properties;
 mod rules;
 mod voids;
+mod voids_kept;
 mod world;

@@ -6,26 +6,25 @@ use crate::world::{
 use meterline_core::bucket::Bucket;
 use meterline_core::catalog::{Aggregation, Catalog, IdTime, SourceRule};
 use meterline_core::control::{CatalogDecision, VoidDecision};
-use meterline_core::fold::{CheckpointCut, Outcome, Partition};
-use meterline_core::hash::Identity;
+use meterline_core::fold::{Outcome, Partition};
 use meterline_core::position::TopicId;
 use meterline_core::record::{Placement, Record};
-use meterline_core::runs::{LookupFailed, NoRuns, Runs};
-use meterline_core::time::{Hour, Level, LogTime, Window};
+use meterline_core::runs::{NoRuns, Runs};
+use meterline_core::time::{Level, LogTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A partition, its log's clock in microseconds, and the voids so far.
-struct Log<R = NoRuns> {
-    partition: Partition,
-    runs: R,
-    catalogs: Vec<Arc<CatalogDecision>>,
-    voids: Vec<Arc<VoidDecision>>,
-    clock: i64,
+pub(crate) struct Log<R = NoRuns> {
+    pub(crate) partition: Partition,
+    pub(crate) runs: R,
+    pub(crate) catalogs: Vec<Arc<CatalogDecision>>,
+    pub(crate) voids: Vec<Arc<VoidDecision>>,
+    pub(crate) clock: i64,
 }
 
 impl Log {
-    fn begin(catalog: Catalog) -> Self {
+    pub(crate) fn begin(catalog: Catalog) -> Self {
         let catalog = decision(1, catalog);
         Self {
             partition: Partition::begin(&adoption(), Arc::clone(&catalog), KEY),
@@ -52,7 +51,7 @@ impl<R: Runs> Log<R> {
     }
 
     /// Folds an event; gives its offset.
-    fn count(&mut self, event: &Use) -> u64 {
+    pub(crate) fn count(&mut self, event: &Use) -> u64 {
         let offset = self.partition.position().offset;
         let outcome = self.take(&event.json(), None);
         assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
@@ -79,12 +78,12 @@ impl<R: Runs> Log<R> {
         }
     }
 
-    fn void(&mut self, offset: u64, event: &Use) -> String {
+    pub(crate) fn void(&mut self, offset: u64, event: &Use) -> String {
         let void = self.decide(offset, event, None);
         self.point(&void)
     }
 
-    fn hours(&mut self) -> BTreeMap<String, Bucket> {
+    pub(crate) fn hours(&mut self) -> BTreeMap<String, Bucket> {
         let rows = self.partition.cut_hour_rows();
         let of_row =
             |row: &meterline_core::bucket::BucketRow| (row.series.meter.to_string(), row.bucket);
@@ -92,13 +91,13 @@ impl<R: Runs> Log<R> {
     }
 }
 
-fn only(aggregation: Aggregation) -> Catalog {
+pub(crate) fn only(aggregation: Aggregation) -> Catalog {
     let mut catalog = catalog();
     catalog.meters = vec![meter("m", "use", aggregation, &[])];
     catalog
 }
 
-fn used(id: &str, quantity: &str) -> Use {
+pub(crate) fn used(id: &str, quantity: &str) -> Use {
     Use {
         quantity: quantity.into(),
         ..Use::new(id, START)
@@ -300,72 +299,6 @@ fn an_event_is_undone_by_the_catalog_that_counted_it() {
     assert_eq!(hours["m"].events, 0);
     assert!(!hours.contains_key("n"));
     assert_eq!(log.partition.counters().counted()["m"], 0);
-}
-
-/// Runs of one checkpoint, as far as `keeps` wants its ids.
-struct Kept {
-    cut: CheckpointCut,
-    keeps: fn(usize) -> bool,
-}
-
-impl Runs for Kept {
-    fn has_id(&self, hour: Hour, id: Identity) -> Result<bool, LookupFailed> {
-        Ok(self.note(hour, id)?.is_some())
-    }
-
-    fn note(&self, hour: Hour, id: Identity) -> Result<Option<Vec<u8>>, LookupFailed> {
-        let mut found = None;
-        self.notes(hour, &mut |at, note| {
-            if at == id {
-                found = Some(note.to_vec());
-            }
-        })?;
-        Ok(found)
-    }
-
-    fn notes(&self, hour: Hour, each: &mut dyn FnMut(Identity, &[u8])) -> Result<(), LookupFailed> {
-        let ids = self.cut.ids.iter().enumerate();
-        for (_, entry) in ids.filter(|(at, e)| e.hour == hour && (self.keeps)(*at)) {
-            each(entry.id, &entry.note);
-        }
-        Ok(())
-    }
-
-    fn bucket(&self, window: Window, key: &[u8]) -> Result<Option<Vec<u8>>, LookupFailed> {
-        let buckets = self.cut.buckets.iter();
-        let mut found = buckets.filter(|b| b.window == window && b.key == key);
-        Ok(found.next().map(|bucket| bucket.state.clone()))
-    }
-}
-
-#[test]
-fn a_value_is_never_guessed_where_the_ids_of_its_hour_are_not_kept() {
-    let check = |keeps: fn(usize) -> bool, expected: &str| {
-        let mut log = Log::begin(only(Aggregation::Max));
-        log.count(&used("a", "5"));
-        let greatest = used("b", "7");
-        let offset = log.count(&greatest);
-        let cut = log
-            .partition
-            .cut_checkpoint((0, meterline_core::time::EventTime(0)));
-        let header = cut.header.clone();
-        let catalog = Arc::clone(&log.catalogs[0]);
-        let mut restored = Log {
-            partition: Partition::restore(header, catalog, KEY, std::iter::empty())
-                .expect("own format"),
-            runs: Kept { cut, keeps },
-            catalogs: log.catalogs,
-            voids: log.voids,
-            clock: log.clock,
-        };
-        let outcome = restored.void(offset, &greatest);
-        assert!(outcome.contains(expected), "{outcome}");
-        let hours = restored.hours();
-        assert_eq!(hours.contains_key("m"), expected == "voided");
-    };
-    check(|_| true, "voided");
-    check(|at| at == 1, "whose values are not kept");
-    check(|at| at == 0, "no such event is recorded");
 }
 
 #[test]

@@ -108,7 +108,9 @@ pub(crate) fn progress(
         control: 5,
         rejected: [(Reason::Malformed, 2), (Reason::TooLate, 4)].into(),
         late: 1,
-        matched: [("tokens".to_owned(), 1)].into(),
+        // The row says what is left: 1.
+        matched: [("tokens".to_owned(), 3)].into(),
+        voided: [("tokens".to_owned(), 2)].into(),
     };
     let header = Header {
         log_partition,
@@ -126,6 +128,7 @@ pub(crate) fn progress(
             control_offset: 9,
             from: 0,
         }],
+        voids_to: None,
         counters,
         outcome_hash: String::new(),
         hash_samples: Vec::new(),
