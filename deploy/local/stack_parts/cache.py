@@ -59,6 +59,11 @@ def notify_site():
     return _python_site("notify", HERE / "requirements-notify.txt", "a mail server for tests (1 MB)", [])
 
 
+def localstripe_site():
+    """The folder with localstripe's Python packages, fetched at first use."""
+    return _python_site("localstripe", HERE / "requirements-localstripe.txt", "localstripe (10 MB)", [])
+
+
 def stripe_mock():
     """The folder with Stripe's mock server, built at first use with a Go toolchain that is fetched for it."""
 

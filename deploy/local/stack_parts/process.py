@@ -5,6 +5,7 @@ the system gives numbers out again. Invariant: a pid file names a process by a p
 that no other process ever has.
 """
 
+import http.client
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import time
 from stack_parts.settings import StackError
 
 _POLL_SECONDS = 0.02
+_PROBE_SECONDS = 2
 _LOG_TAIL_LINES = 12
 
 
@@ -50,6 +52,18 @@ def wait_ready(name, child, stack, ready, seconds):
         if time.monotonic() > deadline:
             raise StackError(_with_tail(stack, name, f"{name} was not ready after {seconds} s"))
         time.sleep(_POLL_SECONDS)
+
+
+def answers_401(port):
+    """True once an HTTP server on the port asks a probe without a key for one."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", "/v1/customers")
+        return connection.getresponse().status == 401
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def stop(stack, name, seconds):

@@ -33,6 +33,7 @@ class Stack:
         self.smtp_port = port_base + 25
         self.plain_smtp_port = port_base + 26
         self.stripe_mock_port = port_base + 27
+        self.localstripe_port = port_base + 28
         self.http_port = port_base + 80
         self.tls_port = port_base + 98
         self.sasl_port = port_base + 99
@@ -63,6 +64,10 @@ class Stack:
     @property
     def stripe_mock_url(self):
         return f"http://127.0.0.1:{self.stripe_mock_port}"
+
+    @property
+    def localstripe_url(self):
+        return f"http://127.0.0.1:{self.localstripe_port}"
 
     def environment(self, brokers):
         """The settings that point Meterline at this stack, as shell lines."""

@@ -3,15 +3,12 @@
 Refuses what that description refuses, and keeps no state. Invariant: it is started only where it is named.
 """
 
-import http.client
-
 from stack_parts import cache, process
 
 NAME = "stripe-mock"
 TITLE = "stripe-mock"
 READY_SECONDS = 60
 STOP_SECONDS = 5
-_PROBE_SECONDS = 2
 
 
 def address(stack):
@@ -36,12 +33,5 @@ def check_running(stack, options):
 
 
 def ready(stack):
-    """True once it answers: 401, since the probe has no key."""
-    connection = http.client.HTTPConnection("127.0.0.1", stack.stripe_mock_port, timeout=_PROBE_SECONDS)
-    try:
-        connection.request("GET", "/v1/customers")
-        return connection.getresponse().status == 401
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    """True once it answers."""
+    return process.answers_401(stack.stripe_mock_port)

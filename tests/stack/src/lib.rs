@@ -47,6 +47,8 @@ pub enum Service {
     Smtp,
     /// Stripe's mock server: no state, but Stripe's own description of its API.
     StripeMock,
+    /// localstripe: state, but only what it knows of the API.
+    Localstripe,
 }
 
 /// A stack, or one service of one. Dropping it stops it and deletes its state.
@@ -65,6 +67,7 @@ impl Service {
             Self::S3 => "s3",
             Self::Smtp => "smtp",
             Self::StripeMock => "stripe-mock",
+            Self::Localstripe => "localstripe",
         }
     }
 }
@@ -227,6 +230,12 @@ impl Stack {
         format!("http://127.0.0.1:{}", self.port_base + ports::STRIPE_MOCK)
     }
 
+    /// URL of localstripe.
+    #[must_use]
+    pub fn localstripe_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port_base + ports::LOCALSTRIPE)
+    }
+
     /// Port of the mail server that asks for STARTTLS and a user.
     #[must_use]
     pub fn smtp_port(&self) -> u16 {
@@ -253,10 +262,8 @@ impl Stack {
 
     fn options(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
-        if !matches!(
-            self.parts.only,
-            Some(Service::Kafka | Service::S3 | Service::Smtp | Service::StripeMock)
-        ) {
+        // Faults are ClickHouse's.
+        if matches!(self.parts.only, None | Some(Service::Clickhouse)) {
             options.push("--faults");
         }
         if self.parts.tls {

@@ -10,8 +10,20 @@ pub(crate) const S3: u16 = 24;
 pub(crate) const SMTP: u16 = 25;
 pub(crate) const PLAIN_SMTP: u16 = 26;
 pub(crate) const STRIPE_MOCK: u16 = 27;
+pub(crate) const LOCALSTRIPE: u16 = 28;
 pub(crate) const TLS: u16 = 98;
 pub(crate) const SASL: u16 = 99;
+/// Of the services that have one port, and of Kafka's further listeners.
+const SINGLE: [u16; 8] = [
+    CLICKHOUSE,
+    S3,
+    SMTP,
+    PLAIN_SMTP,
+    STRIPE_MOCK,
+    LOCALSTRIPE,
+    TLS,
+    SASL,
+];
 /// The first broker, its controller, and those of the second and third.
 const KAFKA: std::ops::RangeInclusive<u16> = 92..=97;
 
@@ -19,7 +31,7 @@ const KAFKA: std::ops::RangeInclusive<u16> = 92..=97;
 const HUNDREDS: std::ops::Range<u16> = 100..320;
 
 /// Behind the hundreds: where no service of a stack listens.
-const BETWEEN_STACKS: std::ops::Range<u16> = 28..80;
+const BETWEEN_STACKS: std::ops::Range<u16> = 29..80;
 
 pub(crate) const fn broker(number: u16) -> u16 {
     90 + 2 * number
@@ -30,9 +42,7 @@ pub(crate) fn free_port_base() -> u16 {
     let mut random = rand::rng();
     std::iter::repeat_with(|| random.random_range(HUNDREDS) * 100)
         .find(|base| {
-            let mut ports = [CLICKHOUSE, S3, SMTP, PLAIN_SMTP, STRIPE_MOCK, TLS, SASL]
-                .into_iter()
-                .chain(KAFKA);
+            let mut ports = SINGLE.into_iter().chain(KAFKA);
             ports.all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
         })
         .expect("the search only ends with a base")

@@ -7,6 +7,7 @@ mod billing;
 mod contract;
 mod deadlines;
 mod failures;
+mod localstripe;
 mod samples;
 mod usage;
 mod webhooks;

@@ -86,6 +86,7 @@ fn usage() -> Vec<Sample> {
         value_key: "value",
     };
     let hours = event_summaries::list_hours("mtr_1", "cus_1", SPAN, Some("mtrusg_1"));
+    let days = event_summaries::list_days("mtr_1", "cus_1", SPAN, Some("mtrusg_1"));
     vec![
         write("meters::create", meters::create(&meter)),
         read("meters::get", meters::get("mtr_1")),
@@ -96,6 +97,7 @@ fn usage() -> Vec<Sample> {
             meter_events::cancel("calls", "ml_1"),
         ),
         read("event_summaries::list_hours", hours),
+        read("event_summaries::list_days", days),
     ]
 }
 
