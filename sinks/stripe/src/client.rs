@@ -187,8 +187,9 @@ impl Client {
         if let Some(key) = &parts.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        request.body(body).map_err(|error| Failure::NotConnected {
-            detail: format!("{} cannot be sent: {error}", parts.what),
+        request.body(body).map_err(|error| Failure::Unsendable {
+            what: parts.what.clone(),
+            detail: error.to_string(),
         })
     }
 

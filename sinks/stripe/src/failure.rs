@@ -21,6 +21,15 @@ pub enum Failure {
         /// What the connection says.
         detail: String,
     },
+    /// The request has a part that no HTTP request can carry, such as an idempotency key with a
+    /// line break; nothing was sent.
+    #[error("{what} cannot be sent: {detail}")]
+    Unsendable {
+        /// Method and path.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The caller's deadline passed before the request was written, so nothing was sent.
     #[error("the deadline of the call passed before its request was written")]
     DeadlinePassed,
@@ -99,7 +108,9 @@ impl Failure {
             | Self::InWork(_)
             | Self::ServerError { .. }
             | Self::Unknown { .. } => Next::Retry,
-            Self::Refused { .. } | Self::Misunderstood { .. } => Next::Mend,
+            Self::Unsendable { .. } | Self::Refused { .. } | Self::Misunderstood { .. } => {
+                Next::Mend
+            }
             Self::Unauthorized | Self::Forbidden(_) => Next::Halt,
         }
     }
@@ -110,6 +121,7 @@ impl Failure {
         matches!(
             self,
             Self::NotConnected { .. }
+                | Self::Unsendable { .. }
                 | Self::DeadlinePassed
                 | Self::RateLimited { .. }
                 | Self::LockTimeout(_)

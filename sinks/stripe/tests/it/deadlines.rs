@@ -1,9 +1,11 @@
 //! A request whose deadline has passed is not written, wherever the call stands when it passes.
 
-use crate::wire::{RECEIVED, Wire, answer, event};
+use crate::wire::{RECEIVED, Wire, answer, event, read_request};
 use crate::{client, settings, stripe};
 use meterline_stripe::requests::meter_events;
 use meterline_stripe::{Client, Deadline, Failure};
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -49,6 +51,29 @@ async fn no_byte_of_a_refused_body_reaches_the_wire() {
     assert_eq!(called, Err(Failure::DeadlinePassed));
     let seen = wire.request();
     assert!(!seen.contains("ml_1"), "{seen}");
+}
+
+/// So that nothing of a call that was given up is written later.
+#[tokio::test]
+async fn a_call_that_is_given_up_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("it listens"));
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        read_request(&mut stream);
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).expect("a timeout");
+        stream.read(&mut [0])
+    });
+    let mut impatient = settings(url);
+    impatient.answer_timeout = Duration::from_millis(300);
+    let client = Client::new(impatient).expect("settings that can be used");
+    let called = client.write(&meter_events::create(&event())).await;
+    let failure = called.expect_err("nobody answers");
+    assert!(matches!(failure, Failure::Unknown { .. }), "{failure:?}");
+    let end = tokio::task::spawn_blocking(|| server.join()).await;
+    let end = end.expect("it ran").expect("it ended");
+    assert_eq!(end.expect("the connection is closed"), 0);
 }
 
 /// The turn of the second call comes when the first is given up, after its deadline.

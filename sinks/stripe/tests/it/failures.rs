@@ -32,7 +32,22 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_comes_is_unknown_and_its_connection_is_dropped() {
+async fn what_http_cannot_carry_is_not_sent_and_must_be_mended() {
+    let (fake, client) = stripe(|_| ());
+    let request = meter_events::create(&event()).with_idempotency_key("two\nlines");
+    let failure = client.write(&request).await.expect_err("no header has it");
+    assert!(matches!(failure, Failure::Unsendable { .. }), "{failure:?}");
+    assert!(
+        failure.to_string().contains("/v1/billing/meter_events"),
+        "{failure}"
+    );
+    assert_eq!(failure.next(), Next::Mend);
+    assert!(failure.proves_nothing_done());
+    assert_eq!(fake.truth(|truth| truth.calls().count()), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_unknown_and_frees_its_turn() {
     let (fake, _) = faulty(|faults| {
         faults.timeout_after = 1.0;
         faults.timeout_hold = Duration::from_secs(60);
@@ -45,7 +60,7 @@ async fn an_answer_that_never_comes_is_unknown_and_its_connection_is_dropped() {
     assert!(matches!(failure, Failure::Unknown { .. }), "{failure:?}");
     assert_eq!(failure.next(), Next::Retry);
     fake.change(|behaviour| behaviour.faults = Faults::default());
-    // Its turn and its connection are free: the repeated identifier is refused without a code.
+    // Its turn is free: the repeated identifier is refused without a code.
     let again = called(&client).await;
     let outcome = meter_event_outcome(&again);
     assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
