@@ -41,7 +41,7 @@ use meterline_core::time::{EventTime, Hour, LogTime, Millis};
 use pace::{Breaker, Bucket};
 use pairs::{PairId, Pairs};
 use pushing::Writes;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -173,8 +173,9 @@ impl Engine {
         let known = self.sealed_to.entry(log_partition).or_insert(sealed_to);
         *known = (*known).max(sealed_to);
         for (pair, hour) in self.pairs.sealed(log_partition, sealed_to) {
-            self.pairs.at(pair).plan(hour, now.wall);
-            self.queue(pair, now.wall);
+            let at = self.some_time_after(now.wall, SPREAD);
+            self.pairs.at(pair).plan(hour, at);
+            self.queue(pair, at);
         }
     }
 
@@ -268,6 +269,11 @@ impl Engine {
         &self.carries
     }
 
+    /// A moment at random, so that of several instances one is first.
+    fn some_time_after(&mut self, at: LogTime, most: Millis) -> LogTime {
+        at.after(Millis(self.random.random_range(0..most.0)))
+    }
+
     fn own(&mut self, customer: Arc<str>, tenant: &Arc<str>) {
         let linked = self.linked.entry(Arc::clone(tenant)).or_default();
         linked.insert(Arc::clone(&customer));
@@ -321,6 +327,9 @@ impl Engine {
 fn passed(now: Now) -> LogTime {
     now.wall.before(CLOCK_SLACK)
 }
+
+/// Over how long work is spread that all instances find at the same moment.
+const SPREAD: Millis = Millis(20_000);
 
 /// How far this machine's clock may be ahead of the brokers' without an intent being ignored as too
 /// soon; it is then written again.

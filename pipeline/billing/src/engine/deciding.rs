@@ -6,7 +6,7 @@
 
 use super::action::Now;
 use super::pairs::PairId;
-use super::{CLOCK_SLACK, Engine, passed};
+use super::{CLOCK_SLACK, Engine, SPREAD, passed};
 use meterline_core::position::{LogPartition, Offset, Stamp};
 use meterline_core::push::{Intent, Stamps};
 use meterline_core::pushes::{CannotPush, Head, Link, Next, Wanted, again, next};
@@ -218,7 +218,7 @@ impl Engine {
             Next::Wait(_) if !is_sealed && head.is_some_and(|h| h.intent.quantity == quantity) => {
                 Decided::Nothing
             }
-            Next::Wait(at) => Decided::At(at.after(CLOCK_SLACK)),
+            Next::Wait(at) => Decided::At(self.some_time_after(at.after(CLOCK_SLACK), SPREAD)),
             Next::Behind => Decided::At(now.wall.after(Millis(30_000))),
             Next::Push(_) if !is_sealed && open_at.is_some_and(|at| now.wall < at) => {
                 Decided::At(open_at.unwrap_or(now.wall))

@@ -187,9 +187,9 @@ impl Engine {
             let pause = if is_done { CHANGE_AGAIN } else { Millis(5_000) };
             invoice.asked_until = now.wall.after(pause);
         }
-        if is_done {
-            self.invoices.list_at = self.invoices.list_at.min(now.wall.after(Millis(2_000)));
-        }
+        // What is not known to be done may be done, and be refused the next time.
+        let soon = if is_done { Millis(2_000) } else { Millis(30_000) };
+        self.invoices.list_at = self.invoices.list_at.min(now.wall.after(soon));
     }
 
     /// Holds drafts, looks at what they wait for, and makes those final that are proved.

@@ -74,6 +74,8 @@ impl Engine {
         // Looked at again when it is read back; this is for when it never is.
         pair.postpone(hour, now.wall.after(self.settings.append_timeout));
         pair.impossible.remove(&hour);
+        pair.lost.remove(&hour);
+        pair.doubted.remove(&hour);
         self.calls += 1;
         debug_assert!(self.writes.0.contains_key(&write_id));
     }
@@ -247,10 +249,6 @@ impl Engine {
         }
         let jitter = Millis(self.random.random_range(2_000..10_000));
         let pair = self.pairs.at(id);
-        if is_in_force && state == Some(State::Called) {
-            pair.lost.remove(&hour);
-            pair.doubted.remove(&hour);
-        }
         if !self.started {
             return;
         }
