@@ -140,3 +140,35 @@ async fn a_run_that_has_expired_as_a_whole_leaves_the_set() {
     let merged = merge(&home, &set, keep).await.expect("it has expired");
     assert_eq!(set.replace(&merged).expect("its run is there").files(), []);
 }
+
+#[tokio::test]
+async fn the_newest_note_of_an_id_speaks_before_and_after_a_merge() {
+    let home = Home::new();
+    let eight = set_of(&home, 8).await;
+    let noted = |note: u8| IdEntry {
+        note: vec![note; 9],
+        ..id(HOUR, 3)
+    };
+    let others = || (0..7).filter(|n| *n != 3).map(|n| id(HOUR, n));
+    let check = |set: &RunSet, expected: &IdEntry| {
+        let found = set.note(expected.hour, expected.id);
+        assert_eq!(found.as_ref(), Ok(&Some(expected.note.clone())));
+        let mut shown = Vec::new();
+        let each = &mut |id, note: &[u8]| shown.push((id, note.to_vec()));
+        set.notes(Hour(HOUR), each).expect("readable");
+        let mut all: Vec<_> = others().chain([id(HOUR, 7), expected.clone()]).collect();
+        all.sort_unstable_by_key(|entry| entry.id);
+        let all: Vec<_> = all.into_iter().map(|e| (e.id, e.note)).collect();
+        assert_eq!(shown, all, "each id once, in order");
+    };
+    check(&eight, &id(HOUR, 3));
+    let newer = home.add(&eight, vec![noted(1)], vec![]).await;
+    let newest = home.add(&newer, vec![noted(2)], vec![]).await;
+    check(&newest, &noted(2));
+    let merged = merge(&home, &newest, keep_all())
+        .await
+        .expect("a full tier");
+    check(&newest.replace(&merged).expect("all there"), &noted(2));
+    assert_eq!(newest.note(Hour(HOUR), id(HOUR, 99).id), Ok(None));
+    assert_eq!(newest.note(Hour(HOUR + 1), noted(2).id), Ok(None));
+}
