@@ -65,7 +65,7 @@ impl Id {
             | ChainKey::Topic(_)
             | ChainKey::Adoption(_)
             | ChainKey::Verdict(..)
-            | ChainKey::Void { .. } => None,
+            | ChainKey::Void(_) => None,
         }
     }
 }

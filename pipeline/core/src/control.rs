@@ -17,7 +17,7 @@ mod pointer;
 mod view;
 mod void;
 
-pub use chain_key::ChainKey;
+pub use chain_key::{ChainKey, EventKey};
 pub use pointer::Pointer;
 pub use view::{Applied, Link, View};
 pub use void::{Bytes, EventRecord, VOID_RECORD_BYTES_MAX, Void, VoidDecision};

@@ -24,14 +24,18 @@ pub enum ChainKey {
     /// A notification route, by its id.
     Route(String),
     /// What became of an event after it was counted, by its identity.
-    Void {
-        /// The event's tenant.
-        tenant: String,
-        /// The event's source.
-        source: String,
-        /// The event's id.
-        id: String,
-    },
+    Void(Box<EventKey>),
+}
+
+/// An event's identity, as producers write it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct EventKey {
+    /// Its tenant.
+    pub tenant: String,
+    /// Its source.
+    pub source: String,
+    /// Its id.
+    pub id: String,
 }
 
 impl ChainKey {
@@ -46,11 +50,11 @@ impl ChainKey {
             Decision::Account(change) => Self::Account(change.account.clone()),
             Decision::ApiKey(key) => Self::ApiKey(key.id.clone()),
             Decision::Route(route) => Self::Route(route.id.clone()),
-            Decision::Void(void) => Self::Void {
+            Decision::Void(void) => Self::Void(Box::new(EventKey {
                 tenant: void.tenant.clone(),
                 source: void.source.clone(),
                 id: void.id.clone(),
-            },
+            })),
         }
     }
 
@@ -71,7 +75,8 @@ impl fmt::Display for ChainKey {
             Self::Account(id) => write!(f, "account {id}"),
             Self::ApiKey(id) => write!(f, "API key {id}"),
             Self::Route(id) => write!(f, "notification route {id}"),
-            Self::Void { tenant, source, id } => {
+            Self::Void(event) => {
+                let EventKey { tenant, source, id } = event.as_ref();
                 write!(f, "void of event {id} of source {source}, tenant {tenant}")
             }
         }

@@ -8,7 +8,9 @@ use crate::failure::Failure;
 use anyhow::{Context as _, anyhow};
 use meterline_clickhouse::{ClickHouse, EventIdentity};
 use meterline_control::ControlLog;
-use meterline_core::control::{Bytes, CatalogDecision, ChainKey, EventRecord, View, VoidDecision};
+use meterline_core::control::{
+    Bytes, CatalogDecision, ChainKey, EventKey, EventRecord, View, VoidDecision,
+};
 use meterline_core::hash::content_hash;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_schemas::rows::{ArchivedBytesRow, EventVerdictRow};
@@ -111,11 +113,11 @@ fn standing(
     session: &Session<'_>,
     clickhouse: &ClickHouse,
 ) -> Result<Option<Arc<VoidDecision>>, Failure> {
-    let chain = ChainKey::Void {
+    let chain = ChainKey::Void(Box::new(EventKey {
         tenant: args.tenant.clone(),
         source: args.source.clone(),
         id: args.id.clone(),
-    };
+    }));
     let head = view.head_of(&chain);
     let all = view.voids_after(&log_partition, None).iter();
     let mut at = all.rev().find(|void| Some(void.offset) == head).cloned();
