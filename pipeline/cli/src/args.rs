@@ -13,6 +13,7 @@ use crate::args::produce::ProduceArgs;
 use crate::args::resolve::ResolveArgs;
 use crate::args::route::RouteCommand;
 use crate::args::simulate::SimulateArgs;
+use crate::args::stripe::StripeCommand;
 use crate::args::verify::VerifyArgs;
 use crate::units::Length;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,10 +33,12 @@ pub(crate) mod resolve;
 pub(crate) mod route;
 pub(crate) mod schema;
 pub(crate) mod simulate;
+pub(crate) mod stripe;
 pub(crate) mod verify;
 
-/// Commands of the public contract that this version does not have; they are refused by name.
-pub(crate) const NOT_BUILT: [&str; 1] = ["stripe"];
+/// Commands of `meterline stripe` in the public contract that this version does not have; they are
+/// refused by name.
+pub(crate) const NOT_BUILT: [&str; 3] = ["customer", "reconcile", "setup"];
 
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
@@ -70,6 +73,9 @@ pub(crate) enum Command {
     /// Show how tenants stand against their limits, and why.
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// Show what Stripe was told of usage.
+    #[command(subcommand)]
+    Stripe(StripeCommand),
     /// Run stages until SIGTERM or Ctrl-C.
     Run(RunArgs),
     /// Publish the records of a file as usage events.

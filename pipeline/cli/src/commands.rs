@@ -29,6 +29,7 @@ mod route;
 mod run;
 mod simulate;
 mod status;
+mod stripe;
 mod usage;
 mod verify;
 
@@ -68,6 +69,7 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<(), Failure> {
         Command::Key(command) => key::run(&command, session),
         Command::Route(command) => route::run(&command, session),
         Command::Limits(command) => limits::run(&command, session),
+        Command::Stripe(command) => stripe::run(&command, session),
         Command::Run(args) => run::run(&args, session),
         Command::Produce(args) => produce::run(&args, session.settings, clock(), &session.stop()?),
         Command::Simulate(args) => {

@@ -85,7 +85,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let missing = typed.filter(|typed| args::NOT_BUILT.contains(&typed.as_str()));
     if let Some(command) = missing {
         note(&format!(
-            "error: `meterline {command}` is not built in this version"
+            "error: `meterline stripe {command}` is not built in this version"
         ));
         return ExitCode::from(WRONG_USAGE);
     }

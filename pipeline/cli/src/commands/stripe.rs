@@ -1,0 +1,14 @@
+//! `stripe`: what Stripe was told of usage, and what it made of it.
+
+use super::Session;
+use crate::args::stripe::StripeCommand;
+use crate::failure::Failure;
+
+mod status;
+
+/// Runs the command.
+pub(crate) fn run(command: &StripeCommand, session: &Session<'_>) -> Result<(), Failure> {
+    match command {
+        StripeCommand::Status(args) => status::run(args, session),
+    }
+}
