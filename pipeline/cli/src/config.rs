@@ -19,6 +19,7 @@ pub(crate) mod raw;
 pub(crate) mod resolve;
 pub(crate) mod show;
 pub(crate) mod stage;
+mod stripe;
 mod traces;
 
 pub(crate) use resolve::{LogFormat, Settings};

@@ -33,18 +33,21 @@ fn check_in(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32, pa
 }
 
 #[test]
-fn commands_that_are_not_built_are_refused_by_name() {
+fn commands_that_are_not_built_and_stages_that_are_none_are_refused_by_name() {
+    for command in ["setup", "customer", "reconcile"] {
+        check(
+            &format!("stripe {command}"),
+            &[],
+            2,
+            &format!("error: `meterline stripe {command}` is not built in this version
+"),
+        );
+    }
     check(
-        "event void",
+        "run --stages rollup,billing",
         &[],
         2,
-        "error: `meterline event` is not built in this version\n",
-    );
-    check(
-        "run --stages rollup,stripe",
-        &[],
-        2,
-        "error: the stage `stripe` is not built yet; this binary runs: rollup, rekey, archive, limits, api\n",
+        "error: there is no stage `billing`; this binary runs: rollup, rekey, archive, limits, stripe, api\n",
     );
 }
 

@@ -101,6 +101,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         partitions: shared.board.partitions(),
         relays: shared.relays(Instant::now()),
         limits: shared.limits(Instant::now()),
+        stripe: shared.stripe(Instant::now()),
         api: shared.api(Instant::now()),
     };
     json(StatusCode::OK, &report)

@@ -21,6 +21,7 @@ mod stages;
 pub use consumer::ConsumerError;
 pub use health::{PartitionState, PartitionStatus, StatusReport};
 pub use http::ListenError;
+pub use meterline_billing::BillingSettings;
 pub use meterline_limits::LimitsSettings;
 pub use meterline_relay::StageSettings;
 pub use rollup::RollupError;
@@ -55,6 +56,9 @@ pub enum RunError {
     /// The limits stage cannot run.
     #[error(transparent)]
     Limits(#[from] meterline_limits::LimitsError),
+    /// The billing stage cannot run.
+    #[error(transparent)]
+    Billing(#[from] meterline_billing::BillingError),
     /// The store that snapshots of the control log are kept in cannot be opened.
     #[error(transparent)]
     Store(#[from] meterline_checkpoint::StoreError),

@@ -32,6 +32,8 @@ pub struct Settings {
     pub limits: meterline_limits::LimitsSettings,
     /// Notifications, which the limits stage sends.
     pub notifications: meterline_notify::Settings,
+    /// The billing stage.
+    pub stripe: meterline_billing::BillingSettings,
     /// The API stage.
     pub api: meterline_api::Settings,
 }

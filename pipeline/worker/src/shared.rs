@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::side::{Side, StageHealth};
 use meterline_api::ApiStatus;
+use meterline_billing::BillingStatus;
 use meterline_checkpoint::{Store, Writer};
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlLog;
@@ -56,7 +57,7 @@ impl Shared {
     pub(crate) fn relays(&self, now: Instant) -> Vec<RelayStatus> {
         let relays = self.sides.iter().filter_map(|side| match &side.health {
             StageHealth::Relay(health) => Some(health.status(now)),
-            StageHealth::Limits(_) | StageHealth::Api(_) => None,
+            _ => None,
         });
         relays.collect()
     }
@@ -65,7 +66,15 @@ impl Shared {
     pub(crate) fn limits(&self, now: Instant) -> Option<LimitsStatus> {
         self.sides.iter().find_map(|side| match &side.health {
             StageHealth::Limits(health) => Some(health.status(now, SystemTime::now())),
-            StageHealth::Relay(_) | StageHealth::Api(_) => None,
+            _ => None,
+        })
+    }
+
+    /// The billing stage, as `/status` shows it.
+    pub(crate) fn stripe(&self, now: Instant) -> Option<BillingStatus> {
+        self.sides.iter().find_map(|side| match &side.health {
+            StageHealth::Stripe(health) => Some(health.status(now, SystemTime::now())),
+            _ => None,
         })
     }
 
@@ -73,7 +82,7 @@ impl Shared {
     pub(crate) fn api(&self, now: Instant) -> Option<ApiStatus> {
         self.sides.iter().find_map(|side| match &side.health {
             StageHealth::Api(health) => Some(health.status(now)),
-            StageHealth::Relay(_) | StageHealth::Limits(_) => None,
+            _ => None,
         })
     }
 }

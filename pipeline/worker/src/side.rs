@@ -20,6 +20,8 @@ pub(crate) enum StageHealth {
     Relay(Arc<meterline_relay::Health>),
     /// Of the limits stage.
     Limits(Arc<meterline_limits::Health>),
+    /// Of the billing stage.
+    Stripe(Arc<meterline_billing::Health>),
     /// Of the API stage.
     Api(Arc<meterline_api::Health>),
 }
@@ -30,6 +32,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.problems(now),
             StageHealth::Limits(health) => health.problems(now, SystemTime::now()),
+            StageHealth::Stripe(health) => health.problems(now, SystemTime::now()),
             StageHealth::Api(health) => health.problems(now),
         }
     }
@@ -39,6 +42,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.is_live(now),
             StageHealth::Limits(health) => health.is_live(now),
+            StageHealth::Stripe(health) => health.is_live(now),
             StageHealth::Api(health) => health.is_live(now),
         }
     }
@@ -48,6 +52,7 @@ impl Side {
         match &self.health {
             StageHealth::Relay(health) => health.failing(now),
             StageHealth::Limits(health) => health.failing(now),
+            StageHealth::Stripe(health) => health.failing(now),
             StageHealth::Api(health) => health.failing(now),
         }
     }

@@ -12,6 +12,7 @@ use crate::side::{Side, StageHealth};
 use crate::stage::Stage;
 use futures::future::join_all;
 use meterline_api::Api;
+use meterline_billing::{Billing, BillingError};
 use meterline_checkpoint::{Store, StoreError};
 use meterline_control::{SNAPSHOT_EVERY, Snapshots};
 use meterline_limits::{Limits, LimitsError};
@@ -29,6 +30,7 @@ const END: &str = "# EOF\n";
 pub(crate) struct Jobs {
     relays: Vec<Relay>,
     limits: Option<Limits>,
+    stripe: Option<Billing>,
     api: Option<Api>,
 }
 
@@ -41,12 +43,18 @@ pub(crate) fn prepare(
     let mut jobs = Jobs {
         relays,
         limits: None,
+        stripe: None,
         api: None,
     };
     if stages.contains(&Stage::Limits) {
         let (limits, side) = limits(settings)?;
         sides.push(side);
         jobs.limits = Some(limits);
+    }
+    if stages.contains(&Stage::Stripe) {
+        let (stripe, side) = stripe(settings)?;
+        sides.push(side);
+        jobs.stripe = Some(stripe);
     }
     if stages.contains(&Stage::Api) {
         let (api, side) = api(settings)?;
@@ -91,6 +99,17 @@ fn limits(settings: &Settings) -> Result<(Limits, Side), LimitsError> {
     )?;
     let health = StageHealth::Limits(limits.health());
     Ok((limits, Side { health, registry }))
+}
+
+fn stripe(settings: &Settings) -> Result<(Billing, Side), BillingError> {
+    let connections = meterline_billing::Connections {
+        kafka: settings.kafka.clone(),
+        clickhouse: settings.clickhouse.clone(),
+        instance: settings.instance.clone(),
+    };
+    let (stripe, registry) = Billing::new(connections, settings.stripe.clone())?;
+    let health = StageHealth::Stripe(stripe.health());
+    Ok((stripe, Side { health, registry }))
 }
 
 fn api(settings: &Settings) -> Result<(Api, Side), RunError> {
@@ -149,20 +168,27 @@ pub(crate) async fn run(
     }));
     let limits = async {
         let result = match jobs.limits {
-            Some(limits) => limits.run(told()).await,
+            Some(limits) => Box::pin(limits.run(told())).await,
+            None => Ok(()),
+        };
+        result.inspect_err(|_| stop_all())
+    };
+    let stripe = async {
+        let result = match jobs.stripe {
+            Some(stripe) => Box::pin(stripe.run(told())).await,
             None => Ok(()),
         };
         result.inspect_err(|_| stop_all())
     };
     let api = async {
         let result = match jobs.api {
-            Some(api) => api.run(told()).await,
+            Some(api) => Box::pin(api.run(told())).await,
             None => Ok(()),
         };
         result.inspect_err(|_| stop_all())
     };
-    let mut all = std::pin::pin!(futures::future::join4(rollup, relays, limits, api));
-    let (rollup, relays, limits, api): (Result<(), RunError>, Vec<_>, _, _) = tokio::select! {
+    let mut all = std::pin::pin!(futures::future::join5(rollup, relays, limits, stripe, api));
+    let (rollup, relays, limits, stripe, api): (Result<(), RunError>, Vec<_>, _, _, _) = tokio::select! {
         ended = &mut all => ended,
         () = shutdown => {
             stop_all();
@@ -172,6 +198,7 @@ pub(crate) async fn run(
     rollup?;
     relays.into_iter().collect::<Result<(), _>>()?;
     limits?;
+    stripe?;
     Ok(api?)
 }
 
@@ -206,8 +233,11 @@ pub(crate) fn with_registries<'a>(
 /// outside of the process can mend, such as a catalog that nobody has applied.
 fn need_of(name: &str) -> Option<Need> {
     match name {
-        "kafka" | "log ends" | "topics" | "usage.alerts" | "standing topic" => Some(Need::Kafka),
-        "clickhouse" | "standing table" | "alerts" | "audit_log" => Some(Need::ClickHouse),
+        "kafka" | "log ends" | "topics" | "usage.alerts" | "standing topic"
+        | "meterline.pushes" => Some(Need::Kafka),
+        "clickhouse" | "standing table" | "alerts" | "audit_log" | "stripe_pushes" => {
+            Some(Need::ClickHouse)
+        }
         "control log" => Some(Need::Control),
         _ => None,
     }

@@ -45,6 +45,7 @@ fn worker_settings(session: &Session<'_>, rolls_up: bool) -> Result<Settings, Fa
         rekey: settings.rekey.clone(),
         limits: settings.limits.clone(),
         notifications: settings.notifications.clone(),
+        stripe: settings.stripe.clone(),
         api: settings.api.clone(),
     })
 }

@@ -9,6 +9,7 @@ use super::api::RawApi;
 use super::limits::RawLimits;
 use super::notifications::RawNotifications;
 use super::stage::RawStage;
+use super::stripe::RawStripe;
 use meterline_clickhouse::Retention;
 use meterline_worker::RollupSettings;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub(crate) struct RawSettings {
     pub limits: RawLimits,
     /// Who is told of alerts, and how: part of the limits stage.
     pub notifications: RawNotifications,
+    /// The billing stage, and what reaches Stripe.
+    pub stripe: RawStripe,
     /// The API stage.
     pub api: RawApi,
     /// Health, metrics and status.

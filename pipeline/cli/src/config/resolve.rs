@@ -7,7 +7,7 @@ use super::{Leaves, Origin, Problem, known};
 use crate::telemetry;
 use crate::units::{Length, parse_size};
 use meterline_clickhouse::{Keep, Replication, Retention};
-use meterline_worker::{LimitsSettings, RollupSettings, StageSettings};
+use meterline_worker::{BillingSettings, LimitsSettings, RollupSettings, StageSettings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub limits: LimitsSettings,
     /// Notifications, which the limits stage sends.
     pub notifications: meterline_notify::Settings,
+    /// The billing stage, and what reaches Stripe.
+    pub stripe: BillingSettings,
     /// The API stage.
     pub api: meterline_api::Settings,
     /// Where `run` serves and `status` asks.
@@ -76,6 +78,7 @@ pub(crate) fn resolve(raw: &RawSettings, leaves: &Leaves) -> Result<Settings, Ve
         rekey: stage("rekey", &raw.rekey, &raw.kafka.group, &mut checker),
         limits: super::limits::resolve(&raw.limits, &mut checker),
         notifications: notifications(raw, &mut checker),
+        stripe: super::stripe::resolve(&raw.stripe, &mut checker),
         api: super::api::resolve(&raw.api, &mut checker),
         http_listen: raw.http.listen.as_ref().and_then(|text| {
             let reason = || "must be an address and a port, such as 127.0.0.1:9464".to_owned();

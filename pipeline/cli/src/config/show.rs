@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 /// Stands in for a secret, whatever its length.
 const MASK: &str = "********";
 /// The settings that are secrets.
-const SECRETS: [&str; 3] = [
+const SECRETS: [&str; 4] = [
     "clickhouse.password",
     "notifications.signing_key",
     "notifications.smtp.password",
+    "stripe.api_key",
 ];
 /// A free name that holds one of these may be a secret, unless it is that of a file.
 const SECRET_WORDS: [&str; 9] = [

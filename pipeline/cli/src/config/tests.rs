@@ -116,6 +116,10 @@ fn values_that_cannot_be_used_are_refused_where_they_stand() {
             "meterline.toml: limits.standing_interval must be from 10ms to 1m",
         ),
         (
+            "[stripe]\nhold_max = \"4days\"\n",
+            "meterline.toml: stripe.hold_max must be from 1h to 71h",
+        ),
+        (
             "[notifications]\nbundle_size = 0\n",
             "meterline.toml: notifications.bundle_size must be from 1 to 1,000",
         ),

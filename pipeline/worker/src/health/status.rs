@@ -101,6 +101,9 @@ pub struct StatusReport {
     /// Its limits stage.
     #[serde(default)]
     pub limits: Option<meterline_limits::LimitsStatus>,
+    /// Its billing stage.
+    #[serde(default)]
+    pub stripe: Option<meterline_billing::BillingStatus>,
     /// Its API stage.
     #[serde(default)]
     pub api: Option<meterline_api::ApiStatus>,

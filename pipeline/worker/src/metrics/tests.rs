@@ -162,8 +162,9 @@ fn the_written_list_is_what_a_worker_of_all_stages_serves() {
     let (metrics, board) = busy();
     let relays = ["archive", "rekey"].map(meterline_relay::metrics_seen);
     let limits = meterline_limits::metrics_seen();
+    let stripe = meterline_billing::metrics_seen();
     let api = meterline_api::metrics_seen();
-    let others = relays.iter().chain([&limits, &api]);
+    let others = relays.iter().chain([&limits, &stripe, &api]);
     let text = with_registries(text_of(&metrics, &board), others);
     let served = served(&text).into_iter();
     let served: BTreeMap<_, _> = served

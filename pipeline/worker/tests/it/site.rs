@@ -129,6 +129,7 @@ impl Site {
             archive: StageSettings::new("archive"),
             rekey: StageSettings::new("rekey"),
             limits: meterline_limits::LimitsSettings::default(),
+            stripe: meterline_billing::BillingSettings::default(),
             notifications: meterline_notify::Settings::default(),
             api: meterline_api::Settings::default(),
         }
