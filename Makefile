@@ -49,6 +49,10 @@ sbom: ## List what the command is made of (CycloneDX 1.6): target/sbom/meterline
 bench: build ## Speed of the whole path beside a raw consumer, in one run
 	tests/bench/run
 
+.PHONY: simulation
+simulation: ## A billing cut of 2,000 tenants with everything that goes wrong, in virtual time
+	$(CARGO) test --locked --release -p meterline-billing --test simulation -- --ignored --nocapture
+
 .PHONY: stack-up
 stack-up: ## Start the local Kafka and ClickHouse
 	$(STACK) up

@@ -41,8 +41,8 @@ use meterline_core::time::{EventTime, Hour, LogTime, Millis};
 use pace::{Breaker, Bucket};
 use pairs::{PairId, Pairs};
 use pushing::Writes;
-use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 

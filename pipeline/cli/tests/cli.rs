@@ -39,8 +39,10 @@ fn commands_that_are_not_built_and_stages_that_are_none_are_refused_by_name() {
             &format!("stripe {command}"),
             &[],
             2,
-            &format!("error: `meterline stripe {command}` is not built in this version
-"),
+            &format!(
+                "error: `meterline stripe {command}` is not built in this version
+"
+            ),
         );
     }
     check(

@@ -28,12 +28,17 @@ const LOOK_EVERY: Millis = Millis(10_000);
 /// How long a change of an invoice is waited for before it is asked for again.
 const CHANGE_AGAIN: Millis = Millis(60_000);
 
+/// A customer's lines at a meter: customer, event name.
+type OfMeter = (Arc<str>, Arc<str>);
+
+/// A line's place: the invoice, and the number of the line.
+type Place = (Arc<str>, usize);
+
 /// All that is known of invoices.
 #[derive(Debug, Default)]
 pub(super) struct Invoices {
     all: BTreeMap<Arc<str>, Invoice>,
-    /// Lines by customer and event name.
-    by_line: HashMap<(Arc<str>, Arc<str>), BTreeSet<(Arc<str>, usize)>>,
+    by_meter: HashMap<OfMeter, BTreeSet<Place>>,
     list_at: LogTime,
     is_listing: bool,
     has_listed: bool,
@@ -75,7 +80,7 @@ impl Invoices {
         event_name: &Arc<str>,
     ) -> impl Iterator<Item = (&Arc<str>, usize)> {
         let key = (Arc::clone(customer), Arc::clone(event_name));
-        let lines = self.by_line.get(&key).into_iter().flatten();
+        let lines = self.by_meter.get(&key).into_iter().flatten();
         lines.map(|(invoice, line)| (invoice, *line))
     }
 
@@ -152,7 +157,7 @@ impl Engine {
         }
         for (line, LineSeen { event_name, .. }) in seen.lines.iter().enumerate() {
             let key = (Arc::clone(&seen.customer), Arc::clone(event_name));
-            let lines = self.invoices.by_line.entry(key).or_default();
+            let lines = self.invoices.by_meter.entry(key).or_default();
             lines.insert((Arc::clone(&id), line));
         }
         let count = seen.lines.len();
@@ -188,7 +193,11 @@ impl Engine {
             invoice.asked_until = now.wall.after(pause);
         }
         // What is not known to be done may be done, and be refused the next time.
-        let soon = if is_done { Millis(2_000) } else { Millis(30_000) };
+        let soon = if is_done {
+            Millis(2_000)
+        } else {
+            Millis(30_000)
+        };
         self.invoices.list_at = self.invoices.list_at.min(now.wall.after(soon));
     }
 

@@ -1,22 +1,22 @@
 //! The world: one clock, two stages, what they ask for and what becomes of it.
 
+use crate::calls::called_at_once;
 use crate::instance::{Instance, Tables, now};
 use crate::log::Log;
 use crate::mutation::Mutation;
 use crate::stripe;
-use crate::usage::{self, BEGIN, CUT, DAY, HOUR, Known, LAST_CUT, METERS, Scenario};
+use crate::usage::{self, BEGIN, DAY, HOUR, Known, LAST_CUT, Scenario};
+use crate::verdict::Verdict;
 use futures::future::join_all;
-use meterline_billing::engine::{Action, Append, Call, Called, InvoiceSeen, Seen, Weather};
+use meterline_billing::engine::{Action, Append, Called, InvoiceSeen, Seen, Weather};
 use meterline_billing::stripe::Stripe;
 use meterline_core::bucket::BucketRow;
-use meterline_core::push::{Outcome, Step};
-use meterline_core::quantity::Quantity;
+use meterline_core::push::Outcome;
 use meterline_core::time::LogTime;
 use meterline_fake_stripe::FakeStripe;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const STEP: i64 = 500;
 
 /// Something that happens later.
-enum Event {
+pub(crate) enum Event {
     /// A record reaches the log, whoever sent it.
     Appended(Append),
     NotAppended(u128),
@@ -34,44 +34,29 @@ enum Event {
     Changed(Arc<str>, bool),
 }
 
-/// What came of it.
-pub(crate) struct Verdict {
-    /// Tenant, meter, used, billed.
-    pub(crate) differences: Vec<(String, &'static str, String, String)>,
-    scenario: Scenario,
-    windows: usize,
-    records: usize,
-    calls: u64,
-    /// Invoice lines and windows of which something was carried.
-    pub(crate) carries: usize,
-    held_back: u64,
-    kills: u32,
-    ignored: u64,
-}
-
 pub(crate) struct World {
-    scenario: Scenario,
-    mutation: Option<Mutation>,
-    fake: FakeStripe,
-    stripe: Stripe,
-    all: Vec<Known>,
-    rows: Vec<BucketRow>,
-    customers: Vec<String>,
+    pub(crate) scenario: Scenario,
+    pub(crate) mutation: Option<Mutation>,
+    pub(crate) fake: FakeStripe,
+    pub(crate) stripe: Stripe,
+    pub(crate) all: Vec<Known>,
+    pub(crate) rows: Vec<BucketRow>,
+    pub(crate) customers: Vec<String>,
     /// Customers of each tenant, the former ones too.
-    ever: Vec<BTreeSet<String>>,
-    log: Log,
-    stages: Vec<Option<Instance>>,
-    lives: u64,
-    queue: BTreeMap<(i64, u64), (usize, u64, Event)>,
-    last: u64,
-    clock: Arc<AtomicU64>,
-    at: i64,
-    random: StdRng,
-    kills: Vec<i64>,
-    killed: u32,
-    stop_at: Option<i64>,
+    pub(crate) ever: Vec<BTreeSet<String>>,
+    pub(crate) log: Log,
+    pub(crate) stages: Vec<Option<Instance>>,
+    pub(crate) lives: u64,
+    pub(crate) queue: BTreeMap<(i64, u64), (usize, u64, Event)>,
+    pub(crate) last: u64,
+    pub(crate) clock: Arc<AtomicU64>,
+    pub(crate) at: i64,
+    pub(crate) random: StdRng,
+    pub(crate) kills: Vec<i64>,
+    pub(crate) killed: u32,
+    pub(crate) stop_at: Option<i64>,
     /// Calls that a stopped stage made when it went on, and that were not written.
-    held_back: u64,
+    pub(crate) held_back: u64,
 }
 
 impl World {
@@ -301,68 +286,6 @@ impl World {
         }
     }
 
-    /// Makes one call; how long it takes in virtual time, and what its caller is told.
-    async fn call(&self, action: &Action) -> (i64, Event) {
-        match action {
-            Action::Call(call) => {
-                let called = self.push(call).await;
-                let is_unknown = matches!(called.outcome, Outcome::Unknown { .. });
-                (if is_unknown { 30_000 } else { 150 }, Event::Called(called))
-            }
-            Action::Read(read) => {
-                let seen = match self.mutation {
-                    Some(Mutation::ConfirmedByTheAnswer) => Seen {
-                        id: read.id,
-                        differing: Some(Vec::new()),
-                        weather: Weather::Fine,
-                    },
-                    _ => self.stripe.seen(read).await.result,
-                };
-                (300, Event::Seen(seen))
-            }
-            Action::List(listing) => {
-                let listed = self.stripe.listed(*listing).await.result;
-                (2_000, Event::Listed(listed))
-            }
-            Action::Hold(id) => {
-                let is_done = self.stripe.hold(id).await.result;
-                (300, Event::Changed(Arc::clone(id), is_done))
-            }
-            Action::Finalize(id) => {
-                let is_done = self.stripe.finalize(id).await.result;
-                (300, Event::Changed(Arc::clone(id), is_done))
-            }
-            Action::Append(_) => unreachable!("records are appended, not called"),
-        }
-    }
-
-    async fn push(&self, call: &Call) -> Called {
-        let clock = Arc::clone(&self.clock);
-        let deadline = call.deadline;
-        let may_write = move || clock.load(Ordering::Acquire) < deadline;
-        let mut call = call.clone();
-        match self.mutation {
-            Some(Mutation::CustomerOfTheCurrentLink) => {
-                let number: usize = call.key.tenant[7..].parse().expect("a number");
-                call.intent.customer.clone_from(&self.customers[number]);
-            }
-            Some(Mutation::IdentifierOfTheRevision) => {
-                let hour = call.key.window.hour();
-                let known = self.all.iter().filter(|known| {
-                    known.hour == hour
-                        && usage::tenant(known.tenant) == call.key.tenant
-                        && METERS[known.meter] == call.key.meter
-                        && known.value == call.intent.quantity
-                });
-                let revision = known.map(|known| known.revision).max().unwrap_or(0);
-                call.intent.stamps = meterline_core::push::Stamps::default();
-                call.intent.attempt = revision;
-            }
-            _ => {}
-        }
-        self.stripe.push(&call, may_write).await.result
-    }
-
     /// Sends a record to the log: it arrives soon, perhaps without its sender being told.
     fn append(&mut self, stage: usize, life: u64, record: Append) {
         let write_id = record.write_id();
@@ -402,116 +325,5 @@ impl World {
         self.at = at;
         self.clock
             .store(u64::try_from(at).expect("after 1970"), Ordering::Release);
-    }
-
-    fn verdict(self) -> Verdict {
-        let mut used: BTreeMap<(usize, usize), BTreeMap<i32, &Known>> = BTreeMap::new();
-        for known in &self.all {
-            let tenant = usize::try_from(known.tenant).expect("small");
-            let hours = used.entry((tenant, known.meter)).or_default();
-            hours.insert(known.hour.0, known);
-        }
-        let billed = self.billed();
-        let mut differences = Vec::new();
-        let mut windows = 0;
-        for ((tenant, meter), hours) in used {
-            windows += hours.len();
-            let values = hours.values().map(|known| known.value);
-            let used = values.fold(Quantity::ZERO, |a, b| a.plus(b).expect("small"));
-            let customers = self.ever[tenant].iter();
-            let billed = customers.filter_map(|c| billed.get(&(c.clone(), METERS[meter])));
-            let billed = billed.fold(Quantity::ZERO, |a, b| a.plus(*b).expect("small"));
-            if used != billed {
-                let name = usage::tenant(u32::try_from(tenant).expect("small"));
-                differences.push((name, METERS[meter], used.to_string(), billed.to_string()));
-            }
-        }
-        let engine = &self.stages[0].as_ref().expect("it runs").engine;
-        let counts = engine.pushes().counts();
-        Verdict {
-            differences,
-            windows,
-            records: self.log.len(),
-            calls: self.fake.truth(|truth| truth.call_count()),
-            carries: engine.carries().chains().count(),
-            held_back: self.held_back,
-            kills: self.killed,
-            ignored: counts.not_the_head + counts.too_soon + counts.unfit,
-            scenario: self.scenario,
-        }
-    }
-
-    /// What final invoices bill, by customer and meter.
-    fn billed(&self) -> BTreeMap<(String, &'static str), Quantity> {
-        let lines = self.fake.truth(|truth| truth.lines());
-        let mut billed: BTreeMap<_, Quantity> = BTreeMap::new();
-        for line in lines {
-            assert!(["open", "paid", "draft"].contains(&line.status), "{line:?}");
-            if line.status == "draft" || line.period.end > LAST_CUT / 1_000 {
-                continue;
-            }
-            let name = line.event_name.expect("a line of a meter");
-            let meter = METERS
-                .into_iter()
-                .find(|meter| **meter == *name)
-                .expect("ours");
-            let quantity = Quantity::parse(&line.quantity.to_string()).expect("a quantity");
-            let sum = billed.entry((line.customer, meter)).or_default();
-            *sum = sum.plus(quantity).expect("small");
-        }
-        billed
-    }
-}
-
-/// The call of an intent that was not even written.
-fn called_at_once(record: &Append) -> Option<Call> {
-    let Append::Push(record) = record else {
-        return None;
-    };
-    let Step::Intent(intent) = &record.step else {
-        return None;
-    };
-    Some(Call {
-        write_id: record.write_id,
-        key: record.key.clone(),
-        intent: intent.clone(),
-        deadline: u64::MAX,
-    })
-}
-
-impl Verdict {
-    /// A run in which nothing went wrong shows nothing.
-    pub(crate) fn must_have_seen_everything(&self) {
-        assert_eq!(self.kills, self.scenario.kills);
-        assert!(
-            self.held_back > 0,
-            "a stopped stage must have been about to call"
-        );
-        assert!(self.carries > 0, "late use must have been carried");
-        assert!(self.ignored > 0, "two stages must have wanted the same");
-        let outage = CUT + self.scenario.outage_hours * HOUR / 2;
-        assert!(
-            outage < LAST_CUT,
-            "the outage must be over before the last cut"
-        );
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} tenants, {} windows: {} records in the ledger ({} ignored), {} calls, {} kills, {} \
-             calls held back, {} carries, {} differences",
-            self.scenario.tenants,
-            self.windows,
-            self.records,
-            self.ignored,
-            self.calls,
-            self.kills,
-            self.held_back,
-            self.carries,
-            self.differences.len()
-        )
     }
 }

@@ -1,0 +1,120 @@
+//! What came of a run: what was used against what was billed, by tenant and meter.
+
+use crate::usage::{self, CUT, HOUR, Known, LAST_CUT, METERS, Scenario};
+use crate::world::World;
+use meterline_core::quantity::Quantity;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What came of it.
+pub(crate) struct Verdict {
+    /// Tenant, meter, used, billed.
+    pub(crate) differences: Vec<(String, &'static str, String, String)>,
+    scenario: Scenario,
+    windows: usize,
+    records: usize,
+    calls: u64,
+    /// Invoice lines and windows of which something was carried.
+    pub(crate) carries: usize,
+    held_back: u64,
+    kills: u32,
+    ignored: u64,
+}
+
+impl World {
+    /// Compares.
+    pub(crate) fn verdict(self) -> Verdict {
+        let mut used: BTreeMap<(usize, usize), BTreeMap<i32, &Known>> = BTreeMap::new();
+        for known in &self.all {
+            let tenant = usize::try_from(known.tenant).expect("small");
+            let hours = used.entry((tenant, known.meter)).or_default();
+            hours.insert(known.hour.0, known);
+        }
+        let billed = self.billed();
+        let mut differences = Vec::new();
+        let mut windows = 0;
+        for ((tenant, meter), hours) in used {
+            windows += hours.len();
+            let values = hours.values().map(|known| known.value);
+            let used = values.fold(Quantity::ZERO, |a, b| a.plus(b).expect("small"));
+            let customers = self.ever[tenant].iter();
+            let billed = customers.filter_map(|c| billed.get(&(c.clone(), METERS[meter])));
+            let billed = billed.fold(Quantity::ZERO, |a, b| a.plus(*b).expect("small"));
+            if used != billed {
+                let name = usage::tenant(u32::try_from(tenant).expect("small"));
+                differences.push((name, METERS[meter], used.to_string(), billed.to_string()));
+            }
+        }
+        let engine = &self.stages[0].as_ref().expect("it runs").engine;
+        let counts = engine.pushes().counts();
+        Verdict {
+            differences,
+            windows,
+            records: self.log.len(),
+            calls: self.fake.truth(|truth| truth.call_count()),
+            carries: engine.carries().chains().count(),
+            held_back: self.held_back,
+            kills: self.killed,
+            ignored: counts.not_the_head + counts.too_soon + counts.unfit,
+            scenario: self.scenario,
+        }
+    }
+
+    /// What final invoices bill, by customer and meter.
+    fn billed(&self) -> BTreeMap<(String, &'static str), Quantity> {
+        let lines = self.fake.truth(|truth| truth.lines());
+        let mut billed: BTreeMap<_, Quantity> = BTreeMap::new();
+        for line in lines {
+            assert!(["open", "paid", "draft"].contains(&line.status), "{line:?}");
+            if line.status == "draft" || line.period.end > LAST_CUT / 1_000 {
+                continue;
+            }
+            let name = line.event_name.expect("a line of a meter");
+            let meter = METERS
+                .into_iter()
+                .find(|meter| **meter == *name)
+                .expect("ours");
+            let quantity = Quantity::parse(&line.quantity.to_string()).expect("a quantity");
+            let sum = billed.entry((line.customer, meter)).or_default();
+            *sum = sum.plus(quantity).expect("small");
+        }
+        billed
+    }
+}
+
+impl Verdict {
+    /// A run in which nothing went wrong shows nothing.
+    pub(crate) fn must_have_seen_everything(&self) {
+        assert_eq!(self.kills, self.scenario.kills);
+        assert!(
+            self.held_back > 0,
+            "a stopped stage must have been about to call"
+        );
+        assert!(self.carries > 0, "late use must have been carried");
+        assert!(self.ignored > 0, "two stages must have wanted the same");
+        let outage = CUT + self.scenario.outage_hours * HOUR / 2;
+        assert!(
+            outage < LAST_CUT,
+            "the outage must be over before the last cut"
+        );
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tenants, {} windows: {} records in the ledger ({} ignored), {} calls, {} kills, {} \
+             calls held back, {} carries, {} differences",
+            self.scenario.tenants,
+            self.windows,
+            self.records,
+            self.ignored,
+            self.calls,
+            self.kills,
+            self.held_back,
+            self.carries,
+            self.differences.len()
+        )
+    }
+}
