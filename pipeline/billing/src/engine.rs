@@ -21,7 +21,8 @@ mod settings;
 mod values;
 
 pub use action::{
-    Action, Append, Call, Called, InvoiceSeen, LineSeen, Listing, Now, Read, Seen, Status, Weather,
+    Action, Append, Call, Called, InvoiceSeen, LineSeen, Listed, Listing, Now, Read, Seen, Status,
+    Weather,
 };
 pub use pairs::Counts;
 pub use settings::EngineSettings;

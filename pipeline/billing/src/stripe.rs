@@ -11,7 +11,7 @@ mod summaries;
 
 pub use pace::Pace;
 
-use crate::engine::{Call, Called, InvoiceSeen, Listing, Read, Seen, Weather};
+use crate::engine::{Call, Called, Listed, Listing, Read, Seen, Weather};
 use meterline_core::push::identifier;
 use meterline_stripe::Read as Request;
 use meterline_stripe::requests::meter_events::{self, MeterEvent};
@@ -119,9 +119,12 @@ impl Stripe {
     }
 
     /// Lists invoices with lines of ours.
-    pub async fn listed(&self, listing: Listing) -> Told<Option<Vec<InvoiceSeen>>> {
-        let listed = self.invoices(listing).await;
-        let (result, failure) = apart(listed);
+    pub async fn listed(&self, listing: Listing) -> Told<Listed> {
+        let (listed, failure) = apart(self.invoices(listing).await);
+        let result = Listed {
+            listed,
+            weather: weather(failure.as_ref()),
+        };
         Told { result, failure }
     }
 

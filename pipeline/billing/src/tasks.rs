@@ -5,7 +5,7 @@
 //! which is looked at where its bytes are written.
 
 use crate::clock::Clock;
-use crate::engine::{Action, Append, Call, Called, InvoiceSeen, Seen};
+use crate::engine::{Action, Append, Call, Called, Listed, Seen};
 use crate::health::{Health, STAGE};
 use crate::metrics::{Kind, Metrics};
 use crate::records;
@@ -41,7 +41,7 @@ pub(crate) enum Done {
     /// Summaries were read.
     Seen(Seen),
     /// Invoices were listed.
-    Listed(Option<Vec<InvoiceSeen>>),
+    Listed(Listed),
     /// An invoice was asked to change, and whether that was done.
     Changed(Arc<str>, bool),
 }

@@ -135,6 +135,15 @@ pub struct Listing {
     pub created_from: LogTime,
 }
 
+/// What invoices there are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// The invoices; `None` where they could not be listed.
+    pub listed: Option<Vec<InvoiceSeen>>,
+    /// What it says of calls to come.
+    pub weather: Weather,
+}
+
 /// An invoice as it was listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InvoiceSeen {

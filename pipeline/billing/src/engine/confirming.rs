@@ -47,7 +47,8 @@ impl Engine {
                 engine.pairs.at(id).postpone(*hour, now.wall.after(after));
             }
         };
-        if self.reads.len() >= self.settings.reads_max || self.breaker.is_away() {
+        let is_full = self.reads.len() >= self.settings.reads_max;
+        if is_full || !self.breaker.lets_through(now.wall) {
             let jitter = self.random.random_range(500..2_000);
             return keep(self, Millis(jitter));
         }
@@ -81,10 +82,11 @@ impl Engine {
         (invoice, line): (&Arc<str>, usize),
         (customer, event_name): (&Arc<str>, &Arc<str>),
         hours: Range<Hour>,
+        now: Now,
     ) -> bool {
         let pair = self.pairs.get(id);
         let is_full = self.reads.len() >= self.settings.reads_max;
-        if pair.is_busy || is_full || self.breaker.is_away() {
+        if pair.is_busy || is_full || !self.breaker.lets_through(now.wall) {
             return false;
         }
         let what = What::Line {

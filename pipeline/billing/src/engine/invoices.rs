@@ -8,7 +8,7 @@
 //! Nothing of this is remembered anywhere: it follows from Stripe's invoices and the ledger.
 
 use super::Engine;
-use super::action::{Action, InvoiceSeen, LineSeen, Listing, Now, Status};
+use super::action::{Action, InvoiceSeen, LineSeen, Listed, Listing, Now, Status};
 use super::carrying::Source;
 use super::pairs::PairId;
 use meterline_core::pushes::State;
@@ -114,7 +114,8 @@ impl Engine {
     /// Asks for invoices, where it is time.
     pub(super) fn list_invoices(&mut self, now: Now) {
         let invoices = &mut self.invoices;
-        if invoices.is_listing || now.wall < invoices.list_at || self.breaker.is_away() {
+        let is_due = !invoices.is_listing && now.wall >= invoices.list_at;
+        if !is_due || !self.breaker.lets_through(now.wall) {
             return;
         }
         invoices.is_listing = true;
@@ -130,8 +131,9 @@ impl Engine {
         self.out.push(Action::List(Listing { created_from }));
     }
 
-    /// Tells what invoices there are; `None` where they could not be listed.
-    pub fn listed(&mut self, listed: Option<Vec<InvoiceSeen>>, now: Now) {
+    /// Tells what invoices there are.
+    pub fn listed(&mut self, Listed { listed, weather }: Listed, now: Now) {
+        self.weather(weather, now);
         self.invoices.is_listing = false;
         self.invoices.list_at = now.wall.after(self.settings.invoices_every);
         let Some(listed) = listed else {
@@ -278,7 +280,7 @@ impl Engine {
             return false;
         }
         let of = (customer, &line.event_name);
-        let is_asked = self.read_line(pair, (invoice, number), of, line.hours.clone());
+        let is_asked = self.read_line(pair, (invoice, number), of, line.hours.clone(), now);
         if let Some(check) = self.invoices.check(invoice, number) {
             check.is_reading = is_asked;
         }

@@ -8,7 +8,7 @@ use crate::stripe;
 use crate::usage::{self, BEGIN, DAY, HOUR, Known, LAST_CUT, Scenario};
 use crate::verdict::Verdict;
 use futures::future::join_all;
-use meterline_billing::engine::{Action, Append, Called, InvoiceSeen, Seen, Weather};
+use meterline_billing::engine::{Action, Append, Called, Listed, Seen, Weather};
 use meterline_billing::stripe::Stripe;
 use meterline_core::bucket::BucketRow;
 use meterline_core::push::Outcome;
@@ -30,7 +30,7 @@ pub(crate) enum Event {
     NotAppended(u128),
     Called(Called),
     Seen(Seen),
-    Listed(Option<Vec<InvoiceSeen>>),
+    Listed(Listed),
     Changed(Arc<str>, bool),
 }
 
