@@ -18,7 +18,7 @@ pub struct CarryRow {
     pub tenant: String,
     /// The meter.
     pub meter: String,
-    /// What was billed wrong: an invoice's id, or `window:<hour number>`.
+    /// What was billed otherwise, as [`meterline_core::carry::CarryKey`] has it.
     pub source: String,
     /// Id of the customer at Stripe.
     pub customer: String,
