@@ -27,7 +27,7 @@ pub use action::{
 pub use pairs::Counts;
 pub use settings::EngineSettings;
 
-use carrying::Source;
+use carrying::Unequal;
 use invoices::Invoices;
 use meterline_core::bucket::BucketRow;
 use meterline_core::carries::Carries;
@@ -91,7 +91,10 @@ pub struct Engine {
     breaker: Breaker,
     invoices: Invoices,
     /// What may have been billed otherwise, by when it is to be looked at.
-    unequal: BTreeSet<(LogTime, Source)>,
+    unequal: Unequal,
+    /// The hour of the ledger's first record.
+    began: Option<Hour>,
+    sweep_at: LogTime,
     started: bool,
     out: Vec<Action>,
 }
@@ -122,7 +125,9 @@ impl Engine {
             last_read: 0,
             breaker: Breaker::default(),
             invoices: Invoices::default(),
-            unequal: BTreeSet::new(),
+            unequal: Unequal::default(),
+            began: None,
+            sweep_at: LogTime(i64::MIN),
             started: false,
             out: Vec::new(),
         }
@@ -195,6 +200,10 @@ impl Engine {
         let ruling = self.pushes.apply(partition, offset, at, record)?;
         self.carries.pass(partition, offset, at)?;
         let is_in_force = ruling == Ruling::InForce;
+        if is_in_force {
+            let hour = at.as_event_time().hour();
+            self.began = Some(self.began.map_or(hour, |began| began.min(hour)));
+        }
         self.read_back(record, is_in_force, offset, now);
         Ok(())
     }
@@ -229,6 +238,9 @@ impl Engine {
             self.own(customer, &tenant);
         }
         for window in self.carries.windows() {
+            if window.window.hour() < horizon(now) {
+                continue;
+            }
             if let Some(id) = self.pairs.find(&window.tenant, &window.meter) {
                 let pair = self.pairs.at(id);
                 pair.hours.entry(window.window.hour()).or_default();
@@ -242,6 +254,7 @@ impl Engine {
     /// What is due. Its results are to be reported by [`Engine::called`] and the like, each once.
     pub fn run(&mut self, now: Now) -> Vec<Action> {
         if self.started {
+            self.sweep(now);
             self.give_up_writes(now);
             self.list_invoices(now);
             self.check_drafts(now);
@@ -275,9 +288,22 @@ impl Engine {
         at.after(Millis(self.random.random_range(0..most.0)))
     }
 
+    /// Frees what is too long ago to matter.
+    fn sweep(&mut self, now: Now) {
+        if now.wall < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now.wall.after(SWEEP_EVERY);
+        self.pushes.sweep();
+        self.pairs.forget_before(horizon(now));
+    }
+
     fn own(&mut self, customer: Arc<str>, tenant: &Arc<str>) {
         let linked = self.linked.entry(Arc::clone(tenant)).or_default();
-        linked.insert(Arc::clone(&customer));
+        if linked.insert(Arc::clone(&customer)) && self.started {
+            // Its invoices were passed over until now.
+            self.invoices.list_all();
+        }
         self.owners.insert(customer, Arc::clone(tenant));
     }
 
@@ -331,6 +357,18 @@ fn passed(now: Now) -> LogTime {
 
 /// Over how long work is spread that all instances find at the same moment.
 const SPREAD: Millis = Millis(20_000);
+
+/// How often what is too long ago is freed.
+const SWEEP_EVERY: Millis = Millis(3_600_000);
+
+/// Hours before this one are not known: a period of 31 days, a draft of 3, and the 35 in which
+/// usage is accepted.
+fn horizon(now: Now) -> Hour {
+    Hour(now.wall.as_event_time().hour().0 - HORIZON_HOURS)
+}
+
+/// See [`horizon`]: one day less than what is to be read before [`Engine::start`].
+const HORIZON_HOURS: i32 = 69 * 24;
 
 /// How far this machine's clock may be ahead of the brokers' without an intent being ignored as too
 /// soon; it is then written again.

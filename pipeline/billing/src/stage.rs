@@ -141,7 +141,11 @@ impl Round<'_> {
             return Ok(Err(Stopped));
         };
         health.phase(Some("waiting for a catalog: `meterline catalog apply`"));
-        let Ok((catalog, early)) = waiting.until_catalog(log, feed) else {
+        let Ok(end) = waiting.until_kafka(|| ends(admin, &topics)) else {
+            return Ok(Err(Stopped));
+        };
+        // The mapping of now decides what is read, so the log is read to its end first.
+        let Ok((catalog, early)) = waiting.until_catalog(log, feed, end.control.end) else {
             return Ok(Err(Stopped));
         };
         health.phase(Some("reading ClickHouse"));

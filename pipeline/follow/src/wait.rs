@@ -7,6 +7,7 @@ use meterline_clickhouse::Next;
 use meterline_control::{AccountLog, ControlEvent};
 use meterline_core::causes::chain;
 use meterline_core::control::CatalogDecision;
+use meterline_core::position::Offset;
 use meterline_kafka::{Admin, Backoff, TopicDescription};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -90,9 +91,10 @@ impl Follower {
         }
     }
 
-    /// Waits for the first catalog, by which it is known which hours are to be read.
+    /// Waits for a catalog, by which it is known which hours are to be read, and until the control
+    /// log was read to `to`.
     ///
-    /// What comes before it is kept, or the log would not be read on to it: little, since accounts
+    /// What comes before is kept, or the log would not be read on: with 0, little, since accounts
     /// name plans of a catalog.
     ///
     /// # Errors
@@ -101,10 +103,12 @@ impl Follower {
         &self,
         log: &AccountLog,
         feed: &mut mpsc::Receiver<ControlEvent>,
+        to: Offset,
     ) -> Result<(Arc<CatalogDecision>, Vec<ControlEvent>), Stopped> {
         let mut early = Vec::new();
         loop {
-            if let Some(catalog) = log.control().view().catalog() {
+            let view = log.control().view();
+            if let Some(catalog) = view.catalog().filter(|_| view.position() >= to) {
                 return Ok((Arc::clone(catalog), early));
             }
             early.extend(std::iter::from_fn(|| feed.try_recv().ok()));

@@ -77,7 +77,7 @@ impl Limits {
             return Ok(Err(Stopped));
         };
         health.phase(Some("waiting for a catalog: `meterline catalog apply`"));
-        let Ok((catalog, early)) = follower.until_catalog(&self.log, &mut self.feed) else {
+        let Ok((catalog, early)) = follower.until_catalog(&self.log, &mut self.feed, 0) else {
             return Ok(Err(Stopped));
         };
         health.phase(Some("reading ClickHouse"));

@@ -8,10 +8,10 @@
 //!
 //! Windows that Stripe would not take at all are carried one by one.
 
-use super::Engine;
 use super::action::{Action, Append, Now, Status};
 use super::deciding::TOO_OLD;
 use super::pairs::PairId;
+use super::{Engine, horizon};
 use meterline_core::carry::{CARRIED_WINDOWS_MAX, CarriedWindow, Carry, CarryKey, CarryRecord};
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::push::Stamps;
@@ -19,8 +19,11 @@ use meterline_core::pushes::can_push;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, Hour, LogTime, Millis};
 use rand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// After so many hours Stripe takes no push for a window: 34 days.
+const TOO_OLD_HOURS: i32 = 34 * 24;
 
 /// What may have been billed otherwise.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -29,6 +32,39 @@ pub(super) enum Source {
     Line(Arc<str>, usize),
     /// A window that is too old.
     Window(PairId, Hour),
+}
+
+/// Sources by when they are to be looked at, each once.
+#[derive(Debug, Default)]
+pub(super) struct Unequal {
+    by_time: BTreeSet<(LogTime, Source)>,
+    times: BTreeMap<Source, LogTime>,
+}
+
+impl Unequal {
+    /// Has a source looked at, at that time or before.
+    pub(super) fn plan(&mut self, source: Source, at: LogTime) {
+        match self.times.get(&source) {
+            Some(known) if *known <= at => return,
+            Some(known) => {
+                self.by_time.remove(&(*known, source.clone()));
+            }
+            None => {}
+        }
+        self.times.insert(source.clone(), at);
+        self.by_time.insert((at, source));
+    }
+
+    /// The next source whose time has come.
+    fn next(&mut self, now: LogTime) -> Option<Source> {
+        let (at, _) = self.by_time.first()?;
+        if *at > now {
+            return None;
+        }
+        let (_, source) = self.by_time.pop_first()?;
+        self.times.remove(&source);
+        Some(source)
+    }
 }
 
 /// What a source comes to.
@@ -50,12 +86,11 @@ impl Engine {
         for customer in self.linked.get(tenant).into_iter().flatten() {
             for (invoice, line) in self.invoices.lines(customer, &event_name) {
                 let seen = self.invoices.get(invoice).map(|invoice| &invoice.seen);
-                let bills = seen.is_some_and(|seen| {
-                    seen.status == Status::Final && seen.lines[line].hours.contains(&hour)
-                });
-                if bills {
+                let line_seen = seen.filter(|seen| seen.status == Status::Final);
+                let line_seen = line_seen.and_then(|seen| seen.lines.get(line));
+                if line_seen.is_some_and(|line| line.hours.contains(&hour)) {
                     let source = Source::Line(Arc::clone(invoice), line);
-                    self.unequal.insert((now.wall, source));
+                    self.unequal.plan(source, now.wall);
                 }
             }
         }
@@ -63,14 +98,13 @@ impl Engine {
 
     /// Carries differences whose time has come.
     pub(super) fn carry_due(&mut self, now: Now) {
-        while let Some((at, _)) = self.unequal.first()
-            && *at <= now.wall
-        {
-            let Some((_, source)) = self.unequal.pop_first() else {
-                return;
-            };
+        // Whoever bills beside us is compared with, not corrected.
+        if self.settings.shadow {
+            return;
+        }
+        while let Some(source) = self.unequal.next(now.wall) {
             if let Some(at) = self.carry_source(&source, now) {
-                self.unequal.insert((at, source));
+                self.unequal.plan(source, at);
             }
         }
     }
@@ -81,12 +115,12 @@ impl Engine {
             .wall
             .after(Millis(self.random.random_range(30_000..60_000)));
         let sum = match source {
-            Source::Line(invoice, line) => match self.sum_line(invoice, *line) {
+            Source::Line(invoice, line) => match self.sum_line(invoice, *line, now) {
                 Summed::Sum(sum) => *sum,
                 Summed::Later => return Some(later),
                 Summed::Nothing => return None,
             },
-            Source::Window(id, hour) => self.sum_window(*id, *hour)?,
+            Source::Window(id, hour) => self.sum_window(*id, *hour, now)?,
         };
         let carried = self.carries.carried(&sum.key);
         let before = carried.map_or(Quantity::ZERO, |carried| carried.quantity);
@@ -152,12 +186,20 @@ impl Engine {
     }
 
     /// What the windows that a final line bills come to.
-    fn sum_line(&self, invoice: &str, number: usize) -> Summed {
+    fn sum_line(&self, invoice: &str, number: usize, now: Now) -> Summed {
         let Some(invoice) = self.invoices.get(invoice) else {
             return Summed::Nothing;
         };
         let seen = &invoice.seen;
-        let line = &seen.lines[number];
+        let Some(line) = seen.lines.get(number) else {
+            return Summed::Nothing;
+        };
+        // Hours that were not read would look as if nothing had been used in them, and a period
+        // that was over before the ledger began was billed by somebody else.
+        if line.hours.start < horizon(now) || self.began.is_none_or(|began| line.hours.end <= began)
+        {
+            return Summed::Nothing;
+        }
         let tenant = self.owners.get(&seen.customer);
         let pair = tenant.and_then(|tenant| self.pair_of(tenant, &line.event_name));
         let (Some(tenant), Some(id), Status::Final) = (tenant, pair, seen.status) else {
@@ -207,7 +249,12 @@ impl Engine {
     }
 
     /// What a window comes to that Stripe never took.
-    fn sum_window(&self, id: PairId, hour: Hour) -> Option<Sum> {
+    fn sum_window(&self, id: PairId, hour: Hour, now: Now) -> Option<Sum> {
+        // What was too old when the ledger began is not ours, and what is forgotten was not unpushed.
+        let first = Hour(self.began?.0 - TOO_OLD_HOURS);
+        if hour < horizon(now).max(first) {
+            return None;
+        }
         let key = self.key(id, hour);
         if self.pushes.head(&key).is_some() {
             return None; // It is a window of its invoice.
@@ -236,7 +283,10 @@ impl Engine {
     pub(super) fn carry_too_old(&mut self, id: PairId, hour: Hour, reason: &str, now: Now) {
         let is_unpushed = self.pushes.head(&self.key(id, hour)).is_none();
         if reason == TOO_OLD && is_unpushed {
-            self.unequal.insert((now.wall, Source::Window(id, hour)));
+            // Another instance's intent of the last moment must have been read by then.
+            let at = LogTime(Hour(hour.0 + TOO_OLD_HOURS + 2).start().0 / 1_000);
+            self.unequal
+                .plan(Source::Window(id, hour), at.max(now.wall));
         }
     }
 

@@ -215,6 +215,7 @@ impl Engine {
         differing: Option<BTreeMap<Hour, Option<Quantity>>>,
         now: Now,
     ) {
+        self.invoices.look_soon();
         let Some(differing) = differing else {
             return self
                 .invoices

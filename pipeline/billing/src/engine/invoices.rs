@@ -10,6 +10,7 @@
 use super::Engine;
 use super::action::{Action, InvoiceSeen, LineSeen, Listed, Listing, Now, Status};
 use super::carrying::Source;
+use super::deciding::TOO_OLD;
 use super::pairs::PairId;
 use meterline_core::pushes::State;
 use meterline_core::quantity::Quantity;
@@ -41,7 +42,10 @@ pub(super) struct Invoices {
     by_meter: HashMap<OfMeter, BTreeSet<Place>>,
     list_at: LogTime,
     is_listing: bool,
-    has_listed: bool,
+    /// When what was listed last was asked for.
+    listed_at: Option<LogTime>,
+    /// From when on invoices are being listed, and since when.
+    listing: Option<(LogTime, LogTime)>,
     look_at: LogTime,
 }
 
@@ -84,8 +88,18 @@ impl Invoices {
         lines.map(|(invoice, line)| (invoice, *line))
     }
 
+    /// Has all invoices listed again.
+    pub(super) fn list_all(&mut self) {
+        self.listed_at = None;
+    }
+
     fn check(&mut self, invoice: &str, line: usize) -> Option<&mut Check> {
         self.all.get_mut(invoice)?.checks.get_mut(line)
+    }
+
+    /// Has drafts looked at: a reading has ended, there is room for another.
+    pub(super) fn look_soon(&mut self) {
+        self.look_at = LogTime(i64::MIN);
     }
 
     pub(super) fn verified(&mut self, invoice: &str, line: usize, version: u64) {
@@ -119,15 +133,16 @@ impl Engine {
             return;
         }
         invoices.is_listing = true;
-        let created_from = if invoices.has_listed {
+        let created_from = if let Some(listed_at) = invoices.listed_at {
             let drafts = invoices.all.values();
             let drafts = drafts.filter(|invoice| invoice.seen.status == Status::Draft);
             let oldest = drafts.map(|invoice| invoice.seen.created).min();
-            let recent = now.wall.before(THEN_BACK);
+            let recent = listed_at.before(THEN_BACK);
             oldest.map_or(recent, |oldest| oldest.min(recent))
         } else {
             LogTime(now.wall.0.saturating_sub(FIRST_BACK_MILLIS))
         };
+        invoices.listing = Some((created_from, now.wall));
         self.out.push(Action::List(Listing { created_from }));
     }
 
@@ -139,7 +154,14 @@ impl Engine {
         let Some(listed) = listed else {
             return;
         };
-        self.invoices.has_listed = true;
+        if let Some((created_from, asked_at)) = self.invoices.listing.take() {
+            self.invoices.listed_at = Some(asked_at);
+            let ids: BTreeSet<_> = listed.iter().map(|seen| &seen.id).collect();
+            self.invoices.all.retain(|id, known| {
+                let is_gone = known.seen.created >= created_from && !ids.contains(id);
+                known.seen.status != Status::Draft || !is_gone
+            });
+        }
         for seen in listed {
             self.invoice(seen, now);
         }
@@ -148,11 +170,12 @@ impl Engine {
     /// Takes an invoice as it was seen.
     fn invoice(&mut self, seen: InvoiceSeen, now: Now) {
         // Whoever is not a customer of ours is somebody else's business.
-        if seen.lines.is_empty() || !self.owners.contains_key(&seen.customer) {
-            return;
-        }
         let id = Arc::clone(&seen.id);
         let known = self.invoices.all.get(&id);
+        let is_ours = self.owners.contains_key(&seen.customer);
+        if !is_ours || (seen.lines.is_empty() && known.is_none()) {
+            return;
+        }
         let was_final = known.is_some_and(|known| known.seen.status == Status::Final);
         if was_final && seen.status == Status::Draft {
             return; // An older answer.
@@ -183,7 +206,7 @@ impl Engine {
         if is_final && !was_final {
             for line in 0..count {
                 let source = Source::Line(Arc::clone(&id), line);
-                self.unequal.insert((now.wall, source));
+                self.unequal.plan(source, now.wall);
             }
         }
     }
@@ -293,7 +316,7 @@ impl Engine {
         let pair = self.pairs.get(id);
         let mut hours = pair.hours.range(line.hours.clone());
         hours.all(|(hour, _)| {
-            if pair.impossible.contains_key(hour) {
+            if pair.impossible.get(hour) == Some(&TOO_OLD) {
                 return true;
             }
             let Some((wanted, _)) = self.wanted(id, *hour) else {

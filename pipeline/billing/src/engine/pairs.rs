@@ -182,6 +182,16 @@ impl Pairs {
         id
     }
 
+    /// Frees hours before one.
+    pub(super) fn forget_before(&mut self, first: Hour) {
+        for pair in &mut self.all {
+            pair.hours = pair.hours.split_off(&first);
+            pair.todo = pair.todo.split_off(&first);
+            pair.impossible = pair.impossible.split_off(&first);
+            pair.unlinked = pair.unlinked.split_off(&first);
+        }
+    }
+
     /// Notes that an hour is not sealed.
     pub(super) fn unsealed(&mut self, log_partition: LogPartition, hour: Hour, id: PairId) {
         let hours = self.unsealed.entry((log_partition, hour)).or_default();

@@ -131,7 +131,18 @@ impl Engine {
         offset: Offset,
         now: Now,
     ) {
+        if is_in_force
+            && matches!(record.step, Step::Intent(_))
+            && let Some(id) = self.pairs.find(&record.key.tenant, &record.key.meter)
+        {
+            // A window counts for the lines of its chain's customer from its first intent on.
+            let tenant = Arc::clone(&self.pairs.get(id).tenant);
+            self.unequal_again(&tenant, id, record.key.window.hour(), now);
+        }
         let own = self.writes.0.get(&record.write_id);
+        if own.is_some_and(|own| own.stage == Stage::Call) {
+            return; // A copy: its call ends by itself.
+        }
         if let Some(own) = own
             && own.stage == Stage::Intent
             && is_in_force
@@ -265,7 +276,11 @@ impl Engine {
 
     /// A record could not be appended, as far as is known.
     pub fn not_appended(&mut self, write_id: u128, now: Now) {
-        if let Some(written) = self.writes.0.remove(&write_id) {
+        let known = self.writes.0.get(&write_id);
+        // It is in the log all the same where it is being called.
+        if known.is_some_and(|written| written.stage != Stage::Call)
+            && let Some(written) = self.writes.0.remove(&write_id)
+        {
             self.give_up(&written, now);
         }
         self.carry_not_appended(write_id);

@@ -68,6 +68,9 @@ impl World {
             }
             _ => {}
         }
+        if may_write() {
+            self.audit.call(&call, &self.log);
+        }
         self.stripe.push(&call, may_write).await.result
     }
 }

@@ -112,7 +112,16 @@ fn hour(
             stamp: Stamp::default(),
         });
     };
-    if random.random_ratio(1, 20) {
+    // An hour that nothing is known of before its invoice is final.
+    let is_unknown = late && random.random_ratio(1, 200);
+    if is_unknown {
+        put(start + HOUR + random.random_range(DAY..4 * DAY), full, 1);
+        return;
+    }
+    if tenant == 0 {
+        // Whose customer changes between two pushes of an hour.
+        put(start + 10 * 60_000, full / 2 + 1, 0);
+    } else if random.random_ratio(1, 20) {
         put(start + random.random_range(1..50) * 60_000, full / 2 + 1, 0);
     }
     put(start + HOUR - random.random_range(1..60_000), full, 0);

@@ -10,6 +10,8 @@ use std::fmt;
 pub(crate) struct Verdict {
     /// Tenant, meter, used, billed.
     pub(crate) differences: Vec<(String, &'static str, String, String)>,
+    /// Rules that calls broke.
+    pub(crate) faults: Vec<String>,
     scenario: Scenario,
     windows: usize,
     records: usize,
@@ -49,6 +51,7 @@ impl World {
         let counts = engine.pushes().counts();
         Verdict {
             differences,
+            faults: self.audit.faults(),
             windows,
             records: self.log.len(),
             calls: self.fake.truth(|truth| truth.call_count()),
@@ -105,7 +108,7 @@ impl fmt::Display for Verdict {
         write!(
             f,
             "{} tenants, {} windows: {} records in the ledger ({} ignored), {} calls, {} kills, {} \
-             calls held back, {} carries, {} differences",
+             calls held back, {} carries, {} faults, {} differences",
             self.scenario.tenants,
             self.windows,
             self.records,
@@ -114,6 +117,7 @@ impl fmt::Display for Verdict {
             self.kills,
             self.held_back,
             self.carries,
+            self.faults.len(),
             self.differences.len()
         )
     }

@@ -1,5 +1,6 @@
 //! The world: one clock, two stages, what they ask for and what becomes of it.
 
+use crate::audit::Audit;
 use crate::calls::called_at_once;
 use crate::instance::{Instance, Tables, now};
 use crate::log::Log;
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) stop_at: Option<i64>,
     /// Calls that a stopped stage made when it went on, and that were not written.
     pub(crate) held_back: u64,
+    pub(crate) audit: Audit,
 }
 
 impl World {
@@ -81,7 +83,7 @@ impl World {
             rows,
             customers: Vec::new(),
             ever: Vec::new(),
-            log: Log::default(),
+            log: Log::new(),
             stages: Vec::new(),
             lives: 0,
             queue: BTreeMap::new(),
@@ -93,6 +95,7 @@ impl World {
             killed: 0,
             stop_at: (scenario.stopped_hours > 0).then_some(BEGIN + 9 * HOUR),
             held_back: 0,
+            audit: Audit::default(),
             scenario,
             mutation,
         }
@@ -102,7 +105,7 @@ impl World {
     pub(crate) async fn play(mut self) -> Verdict {
         self.set_up().await;
         let end = LAST_CUT + 4 * DAY;
-        let relink_at = BEGIN + 30 * HOUR + 17 * 60_000;
+        let relink_at = BEGIN + 30 * HOUR + 50 * 60_000;
         let mut is_relinked = false;
         while self.at < end {
             if self.at >= relink_at && !is_relinked {
@@ -172,12 +175,10 @@ impl World {
     fn kill(&mut self) {
         while self.kills.first().is_some_and(|at| *at <= self.at) {
             self.kills.remove(0);
-            let stage = self.random.random_range(0..self.stages.len());
-            if self.stages[stage]
-                .as_ref()
-                .is_some_and(|s| s.stopped_until.is_some())
-            {
-                continue; // It is stopped: nothing is to be seen of it.
+            let mut stage = self.random.random_range(0..self.stages.len());
+            let chosen = self.stages[stage].as_ref();
+            if chosen.is_some_and(|chosen| chosen.stopped_until.is_some()) {
+                stage = 1 - stage; // Of the stopped one nothing would be seen.
             }
             self.killed += 1;
             self.begin(stage);
