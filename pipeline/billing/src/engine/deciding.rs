@@ -260,14 +260,24 @@ impl Engine {
             stamps: &stamps,
             recheck: true,
         };
-        if passed(now) < head.quiet_at {
-            return Decided::At(head.quiet_at.after(CLOCK_SLACK));
+        let at = head
+            .quiet_at
+            .after(CLOCK_SLACK)
+            .max(head.at.after(patience(head.intent.attempt)));
+        if now.wall < at {
+            return Decided::At(at);
         }
         match again(&key, head, &wanted, self.settings.call_within, passed(now)) {
             Next::Push(intent) => Decided::Push(Box::new(intent), Some(head.offset)),
             _ => self.impossible(id, hour, TOO_OLD, now),
         }
     }
+}
+
+/// How long an attempt waits for the next one: Stripe loses little, so that what is lost again and
+/// again is disturbed by somebody, and three records a minute for each such window help nobody.
+fn patience(attempt: u32) -> Millis {
+    Millis(15 * 60_000 * attempt.saturating_sub(3).min(24))
 }
 
 fn is_same(stamps: &Stamps) -> impl FnOnce(&Head) -> bool {

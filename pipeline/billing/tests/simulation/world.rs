@@ -112,6 +112,10 @@ impl World {
                 is_relinked = true;
                 self.relink().await;
             }
+            // A defect that was found needs no more looking for.
+            if self.mutation.is_some() && !self.audit.faults().is_empty() {
+                break;
+            }
             self.kill();
             self.happen();
             let actions = self.run();
