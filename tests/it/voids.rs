@@ -186,7 +186,11 @@ fn a_limit_that_was_reached_is_open_again_after_a_void() {
     ];
     site.meterline(&[&void[..], &["--reason", "a test"]].concat())
         .ok();
-    wait(&["acme 100 opened 1", "acme 100 resolved 1", "acme 80 opened 1"]);
+    wait(&[
+        "acme 100 opened 1",
+        "acme 100 resolved 1",
+        "acme 80 opened 1",
+    ]);
     let standing = "SELECT toString(used) FROM standing FINAL \
                     WHERE tenant = 'acme' AND meter = 'requests' FORMAT TSVRaw";
     until("the standing of the tenant", SOON, || {
