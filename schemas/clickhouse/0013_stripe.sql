@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS stripe_carries
 (
     tenant String COMMENT 'who is billed',
     meter String COMMENT 'the meter',
-    source String COMMENT 'what was billed otherwise: <id of the final invoice>/<first hour of its line>, or window/<hour> of a window that Stripe would not take; hours since 1970',
+    source String COMMENT 'what was billed otherwise: <id of the final invoice>/<first hour of its line>, or window/<hour> of a window that Stripe would not take, in hours since 1970',
     customer String COMMENT 'id of the customer at Stripe',
     event_name LowCardinality(String) COMMENT 'event name of the meter at Stripe',
     window_start DateTime('UTC') COMMENT 'first second of the hour window whose pushed value it is added to',

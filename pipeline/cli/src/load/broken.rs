@@ -1,7 +1,8 @@
 //! Broken records of many kinds, each made to be dead-lettered for one reason.
 //!
-//! Two reasons are missing, because no single record causes them: `too_many_dimensions` and
-//! `overflow` depend on what its tenant's hour already holds. Reasons take turns, so that a few
+//! Three reasons are missing, because no single record causes them: `too_many_dimensions` and
+//! `overflow` depend on what its tenant's hour already holds, `void_refused` on a decision in the
+//! control log. Reasons take turns, so that a few
 //! broken records already show many of them. Nothing here depends on the clock: times are so far
 //! away that they are refused whatever the present is.
 
@@ -107,7 +108,7 @@ impl Breaker {
 
     fn can_cause(&self, reason: Reason, weakness: &Weakness) -> bool {
         match reason {
-            Reason::TooManyDimensions | Reason::Overflow => false,
+            Reason::TooManyDimensions | Reason::Overflow | Reason::VoidRefused => false,
             Reason::WrongPartition => self.partitions > 1,
             Reason::BadQuantity => weakness.quantity.is_some(),
             Reason::BadDimension => weakness.dimension.is_some(),

@@ -42,7 +42,12 @@ fn the_fold_refuses_every_broken_record_for_the_reason_meant() {
         .into_iter()
         .filter(|r| !seen.contains(r.name()))
         .collect();
-    assert_eq!(missing, [Reason::TooManyDimensions, Reason::Overflow]);
+    let expected = [
+        Reason::TooManyDimensions,
+        Reason::Overflow,
+        Reason::VoidRefused,
+    ];
+    assert_eq!(missing, expected);
 }
 
 #[test]
