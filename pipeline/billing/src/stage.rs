@@ -141,11 +141,11 @@ impl Round<'_> {
             return Ok(Err(Stopped));
         };
         health.phase(Some("waiting for a catalog: `meterline catalog apply`"));
-        let Ok(end) = waiting.until_kafka(|| ends(admin, &topics)) else {
+        let Ok(control) = waiting.until_kafka(|| control_ends(admin, &topics)) else {
             return Ok(Err(Stopped));
         };
         // The mapping of now decides what is read, so the log is read to its end first.
-        let Ok((catalog, early)) = waiting.until_catalog(log, feed, end.control.end) else {
+        let Ok((catalog, early)) = waiting.until_catalog(log, feed, control.end) else {
             return Ok(Err(Stopped));
         };
         health.phase(Some("reading ClickHouse"));
@@ -366,10 +366,15 @@ fn expect(health: &Health, prepared: &Prepared) {
 
 fn ends(admin: &Admin, topics: &Topics) -> Result<LogEnds, Missing> {
     let of = |topic: &TopicDescription| ends_of(admin, &topic.name, topic.partition_count());
-    let control = of(&topics.control)?;
     Ok(LogEnds {
         totals: of(&topics.totals)?,
         pushes: of(&topics.pushes)?,
-        control: control.get(&0).copied().unwrap_or_default(),
+        control: control_ends(admin, topics)?,
     })
+}
+
+/// The control log has one partition.
+fn control_ends(admin: &Admin, topics: &Topics) -> Result<Ends, Missing> {
+    let control = ends_of(admin, &topics.control.name, 1)?;
+    Ok(control.get(&0).copied().unwrap_or_default())
 }

@@ -9,7 +9,7 @@
 //! Chains are kept as long as the log: there is one for each invoice line that was not right.
 
 use crate::carry::{CarryKey, CarryRecord};
-use crate::chain::{Chains, Ruling};
+use crate::chain::{Chains, Ruling, of_partition};
 use crate::halt::Halt;
 use crate::hash::partition_of;
 use crate::position::Offset;
@@ -120,15 +120,7 @@ impl Carries {
     }
 
     fn order(&mut self, partition: u32) -> Result<&mut Chains<CarryKey>, Halt> {
-        let count = self.partitions.len();
-        let place = usize::try_from(partition).ok();
-        let order = place.and_then(|place| self.partitions.get_mut(place));
-        order.ok_or_else(|| {
-            Halt::PartitionsChanged(format!(
-                "a record of meterline.pushes is in partition {partition}, and there were {count} \
-                 partitions at the start; partitions of a decision log never change"
-            ))
-        })
+        of_partition(&mut self.partitions, partition, "meterline.pushes")
     }
 
     /// What a chain comes to; `None` where nothing was carried.

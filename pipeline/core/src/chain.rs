@@ -36,6 +36,28 @@ pub enum Ruling {
     },
 }
 
+/// What is kept for one partition of a decision log; `log` is the topic, without its prefix.
+///
+/// # Errors
+/// [`Halt::PartitionsChanged`] where the log had no such partition at the start: a tenant's records
+/// may then lie in two of them, and no order rules them.
+pub(crate) fn of_partition<'a, T>(
+    partitions: &'a mut [T],
+    partition: u32,
+    log: &str,
+) -> Result<&'a mut T, Halt> {
+    let count = partitions.len();
+    let place = usize::try_from(partition).ok();
+    let found = place.and_then(|place| partitions.get_mut(place));
+    found.ok_or_else(|| {
+        Halt::PartitionsChanged(format!(
+            "a record of {log} is in partition {partition}, and there were {count} partitions at \
+             the start; partitions of a decision log never change: make the topic again from its \
+             backup"
+        ))
+    })
+}
+
 /// The heads of all chains in one partition of a decision log, as of one position.
 #[derive(Clone, Debug)]
 pub struct Chains<K> {

@@ -21,7 +21,7 @@ pub use next::{
     CannotPush, Link, Next, REFUSED_AGAIN, STRIPE_DIGITS, Wanted, again, can_push, next,
 };
 
-use crate::chain::{Chains, Ruling};
+use crate::chain::{Chains, Ruling, of_partition};
 use crate::halt::Halt;
 use crate::hash::partition_of;
 use crate::position::Offset;
@@ -244,15 +244,7 @@ impl Pushes {
     }
 
     fn partition_mut(&mut self, partition: u32) -> Result<&mut Partition, Halt> {
-        let count = self.count();
-        let place = usize::try_from(partition).ok();
-        let place = place.and_then(|place| self.partitions.get_mut(place));
-        place.ok_or_else(|| {
-            Halt::PartitionsChanged(format!(
-                "a record of meterline.pushes is in partition {partition}, and there were {count} \
-                 partitions at the start; partitions of a decision log never change"
-            ))
-        })
+        of_partition(&mut self.partitions, partition, "meterline.pushes")
     }
 }
 

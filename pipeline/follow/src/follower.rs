@@ -1,6 +1,6 @@
 //! What every part of a stage that reads logs is given, and how its parts are started.
 
-use crate::error::FollowError;
+use crate::error::{FollowError, LogHalt};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::projection::{Project, Projector};
@@ -9,6 +9,7 @@ use crate::watch::{Watch, Watched};
 use crossbeam_channel::Sender;
 use meterline_clickhouse::ClickHouse;
 use meterline_control::ControlEvent;
+use meterline_core::causes::chain;
 use meterline_core::position::TopicId;
 use meterline_kafka::Admin;
 use rdkafka::consumer::BaseConsumer;
@@ -50,6 +51,14 @@ impl Follower {
     #[must_use]
     pub fn stage(&self) -> &'static str {
         self.health.stage()
+    }
+
+    /// A log cannot be read on: health keeps it, and it is said once.
+    pub fn halts(&self, halt: &LogHalt) {
+        if self.health.halts(halt) {
+            let (stage, error) = (self.stage(), chain(halt));
+            tracing::error!(stage, error, "a log cannot be read on");
+        }
     }
 
     /// A reader of one topic, from `places` on; what it reads goes to `out`, as `wrap` makes it.

@@ -102,13 +102,7 @@ impl<R, I> Reader<R, I> {
             self.follower.health.catches_up(&topic, false);
         }
         if let Err(Ending::Halted(halt)) = self.follow() {
-            let error = meterline_core::causes::chain(&halt);
-            tracing::error!(
-                stage = self.follower.stage(),
-                error,
-                "a log cannot be read on"
-            );
-            self.follower.health.halts(&halt);
+            self.follower.halts(&halt);
         }
     }
 

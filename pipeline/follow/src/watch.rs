@@ -176,20 +176,12 @@ impl Watch {
     }
 
     fn halt(&self, watched: &Watched, partition: u32, offset: Offset, source: Halt) {
-        let halt = LogHalt {
+        self.follower.halts(&LogHalt {
             topic: watched.topic.clone(),
             partition,
             offset,
             source,
-        };
-        if self.follower.health.halts(&halt) {
-            let error = chain(&halt);
-            tracing::error!(
-                stage = self.follower.stage(),
-                error,
-                "a log cannot be read on"
-            );
-        }
+        });
     }
 
     fn show_ages(&self) {

@@ -91,7 +91,7 @@ impl Biller {
 
     /// The control log cannot be read on.
     pub(super) fn control_halts(&self, source: Halt) {
-        self.halt(LogHalt {
+        self.follower.halts(&LogHalt {
             topic: self.topics.control.clone(),
             partition: 0,
             offset: self.log.control().view().position(),

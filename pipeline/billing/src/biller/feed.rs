@@ -2,7 +2,6 @@
 
 use super::{Biller, Input};
 use crate::engine::Append;
-use meterline_core::causes::chain;
 use meterline_follow::{Appended, Batch, LogHalt, Read, TotalsRecord};
 use meterline_schemas::records::Progress;
 
@@ -61,7 +60,7 @@ impl Biller {
                 Append::Carry(record) => engine.carry(partition, offset, at, record, now),
             };
             if let Err(source) = taken {
-                return self.halt(LogHalt {
+                return self.follower.halts(&LogHalt {
                     topic: self.topics.pushes.clone(),
                     partition,
                     offset,
@@ -84,14 +83,5 @@ impl Biller {
         let missing = missing.iter().find(|(is_missing, _)| *is_missing);
         let phase = missing.map(|(_, phase)| *phase);
         self.follower.health.phase(phase);
-    }
-
-    /// A log cannot be read on: nothing is decided any more.
-    pub(super) fn halt(&self, halt: LogHalt) {
-        let error = chain(&halt);
-        if self.follower.health.halts(&halt) {
-            let stage = self.follower.stage();
-            tracing::error!(stage, error, "a log cannot be read on");
-        }
     }
 }

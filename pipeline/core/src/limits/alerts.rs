@@ -8,7 +8,7 @@
 
 use crate::alert::{AlertKey, AlertState, Judged, Transition};
 use crate::catalog::plans::Severity;
-use crate::chain::{Chains, Ruling};
+use crate::chain::{Chains, Ruling, of_partition};
 use crate::halt::Halt;
 use crate::hash::partition_of;
 use crate::position::Offset;
@@ -142,7 +142,7 @@ impl Alerts {
         transition: &Transition,
     ) -> Result<Ruling, Halt> {
         let count = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
-        let chains = chains(&mut self.partitions, partition)?;
+        let chains = of_partition(&mut self.partitions, partition, "usage.alerts")?;
         let key = &transition.key;
         let ruling = chains.rule(key, transition.head, offset, append_time)?;
         let head = self.heads.get(key.tenant.as_str());
@@ -187,7 +187,7 @@ impl Alerts {
         offset: Offset,
         append_time: LogTime,
     ) -> Result<(), Halt> {
-        chains(&mut self.partitions, partition)?.pass(offset, append_time)
+        of_partition(&mut self.partitions, partition, "usage.alerts")?.pass(offset, append_time)
     }
 
     /// The next record of a partition; `None` where there is no such partition.
@@ -367,17 +367,4 @@ fn log_time_of(partitions: &[Chains<AlertKey>], tenant: &str, count: u32) -> Log
     let place = partition_of(tenant.as_bytes(), count.max(1));
     let chains = usize::try_from(place).ok().and_then(|p| partitions.get(p));
     chains.map_or(LogTime(i64::MIN), Chains::log_time)
-}
-
-fn chains(
-    partitions: &mut [Chains<AlertKey>],
-    partition: u32,
-) -> Result<&mut Chains<AlertKey>, Halt> {
-    let count = partitions.len();
-    let place = usize::try_from(partition).ok();
-    place.and_then(|p| partitions.get_mut(p)).ok_or_else(|| {
-        Halt::PartitionsChanged(format!(
-            "a record of alerts lies in partition {partition}, and there were {count}; partition              counts of decision logs never change: make the topic again from its backup"
-        ))
-    })
 }

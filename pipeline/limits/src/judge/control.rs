@@ -16,7 +16,7 @@ impl Judge {
         };
         let (offset, at) = (entry.offset, entry.append_time);
         if let Err(source) = self.engine.decision(offset, at, entry.record()) {
-            return self.halt(LogHalt {
+            return self.follower.halts(&LogHalt {
                 topic: self.topics.control.clone(),
                 partition: 0,
                 offset,
@@ -57,7 +57,7 @@ impl Judge {
 
     /// The control log cannot be read on.
     pub(super) fn control_halts(&self, source: Halt) {
-        self.halt(LogHalt {
+        self.follower.halts(&LogHalt {
             topic: self.topics.control.clone(),
             partition: 0,
             offset: self.log.control().view().position(),

@@ -4,7 +4,6 @@ use super::{Input, Judge};
 use crate::metrics::Outcome;
 use crate::records::AlertRecord;
 use meterline_core::alert::Transition;
-use meterline_core::causes::chain;
 use meterline_core::chain::Ruling;
 use meterline_core::halt::Halt;
 use meterline_core::position::{Offset, Stamp};
@@ -96,7 +95,7 @@ impl Judge {
             };
             if let Err(source) = taken {
                 let topic = self.topics.alerts.clone();
-                return self.halt(LogHalt {
+                return self.follower.halts(&LogHalt {
                     topic,
                     partition,
                     offset,
@@ -149,14 +148,6 @@ impl Judge {
             self.is_told = true;
             tracing::info!(stage = "limits", "caught up, judging begins");
             self.notifier.caught_up();
-        }
-    }
-
-    /// A log cannot be read on: nothing is judged any more.
-    pub(super) fn halt(&self, halt: LogHalt) {
-        let error = chain(&halt);
-        if self.follower.health.halts(&halt) {
-            tracing::error!(stage = "limits", error, "a log cannot be read on");
         }
     }
 }
