@@ -11,7 +11,7 @@ use meterline_core::halt::Halt;
 use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_core::pushes::Pushes;
 use meterline_follow::{Appended, Project};
-use meterline_schemas::rows::{AlertPlace, CarryRow, PushRow};
+use meterline_schemas::rows::{CarryRow, LogPlace, PushRow};
 use std::collections::BTreeMap;
 
 /// The folds, and the rows that wait, by partition.
@@ -53,7 +53,7 @@ impl Project for PushesProjection {
         is_wanted: bool,
     ) -> Result<(), Halt> {
         let Appended { at, record } = record;
-        let place = AlertPlace {
+        let place = LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition,

@@ -1,6 +1,7 @@
 //! Rows of `alerts`, `open_alerts` and `alert_deliveries`: what `usage.alerts` says, projected.
 
 use super::judged::{JudgedUsage, judged, usage_of};
+use super::place::LogPlace;
 use super::{codes, columns};
 use clickhouse::Row;
 use meterline_core::alert::{AlertKey, AlertState, Delivery, DeliveryOutcome, Judged, Transition};
@@ -9,17 +10,6 @@ use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, LogTime};
 use serde::{Deserialize, Serialize};
-
-/// Where a record of a decision log is: `usage.alerts`, `meterline.pushes`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AlertPlace {
-    /// Partition of the log.
-    pub log_partition: LogPartition,
-    /// Offset in it.
-    pub offset: Offset,
-    /// When the broker took the record.
-    pub append_time: LogTime,
-}
 
 /// A transition in force. The column `percentage` is filled by the server.
 #[derive(Clone, PartialEq, Eq, Debug, Row, Serialize, Deserialize)]
@@ -81,7 +71,7 @@ impl AlertRow {
     /// The row of a transition in force; `notification` is
     /// `meterline_core::limits::notification_id` of it.
     #[must_use]
-    pub fn new(place: AlertPlace, transition: &Transition, notification: u128) -> Self {
+    pub fn new(place: LogPlace, transition: &Transition, notification: u128) -> Self {
         let key = &transition.key;
         Self {
             tenant: key.tenant.clone(),
@@ -132,8 +122,8 @@ impl AlertRow {
 
     /// Where its record is.
     #[must_use]
-    pub fn place(&self) -> AlertPlace {
-        AlertPlace {
+    pub fn place(&self) -> LogPlace {
+        LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition: self.log_partition,
@@ -221,7 +211,7 @@ pub struct DeliveryRow {
 impl DeliveryRow {
     /// The row of an outcome.
     #[must_use]
-    pub fn new(place: AlertPlace, delivery: &Delivery) -> Self {
+    pub fn new(place: LogPlace, delivery: &Delivery) -> Self {
         Self {
             notification: delivery.notification,
             tenant: delivery.tenant.clone(),
@@ -240,8 +230,8 @@ impl DeliveryRow {
 
     /// Where it lies.
     #[must_use]
-    pub fn place(&self) -> AlertPlace {
-        AlertPlace {
+    pub fn place(&self) -> LogPlace {
+        LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition: self.log_partition,

@@ -1,8 +1,8 @@
 //! Rows of `stripe_carries`: the carries that `meterline.pushes` has in force, projected.
 
-use super::alert::AlertPlace;
 use super::columns;
 use super::judged::{JudgedUsage, changes_of, columns_of};
+use super::place::LogPlace;
 use clickhouse::Row;
 use meterline_core::carry::{CarriedWindow, Carry, CarryKey, CarryRecord};
 use meterline_core::position::{LogPartition, Offset, TopicId};
@@ -103,7 +103,7 @@ impl From<WindowColumns> for Columns {
 impl CarryRow {
     /// The row of a carry in force.
     #[must_use]
-    pub fn new(place: AlertPlace, record: &CarryRecord) -> Self {
+    pub fn new(place: LogPlace, record: &CarryRecord) -> Self {
         let (key, carry) = (&record.key, &record.carry);
         let windows = carry.windows.iter().map(|window| WindowColumns {
             window_start: window.window,
@@ -166,8 +166,8 @@ impl CarryRow {
 
     /// Where its record is.
     #[must_use]
-    pub fn place(&self) -> AlertPlace {
-        AlertPlace {
+    pub fn place(&self) -> LogPlace {
+        LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition: self.log_partition,

@@ -1,8 +1,8 @@
 //! Rows of `stripe_pushes` and `stripe_windows`: the steps of pushes that `meterline.pushes` has in
 //! force, projected.
 
-use super::alert::AlertPlace;
 use super::judged::{JudgedUsage, changes_of, columns_of};
+use super::place::LogPlace;
 use super::{codes, columns};
 use clickhouse::Row;
 use meterline_core::position::{LogPartition, Offset, TopicId};
@@ -59,7 +59,7 @@ impl PushRow {
     /// The row of a step in force; `intent` is the one in force with it, which is its own where
     /// the step is an intent: `meterline_core::pushes::Head::intent` after the record.
     #[must_use]
-    pub fn new(place: AlertPlace, record: &PushRecord, intent: &Intent) -> Self {
+    pub fn new(place: LogPlace, record: &PushRecord, intent: &Intent) -> Self {
         let key = &record.key;
         let (step, detail) = state_of(&record.step);
         Self {
@@ -101,8 +101,8 @@ impl PushRow {
 
     /// Where its record is.
     #[must_use]
-    pub fn place(&self) -> AlertPlace {
-        AlertPlace {
+    pub fn place(&self) -> LogPlace {
+        LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition: self.log_partition,

@@ -11,7 +11,7 @@ use meterline_core::catalog::plans::Severity;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_core::time::{EventTime, LogTime};
 use meterline_schemas::rows::{
-    AlertPlace, AlertRow, DeliveryRow, OpenAlertRow, ProjectionPositionRow, bound_seconds,
+    AlertRow, DeliveryRow, LogPlace, OpenAlertRow, ProjectionPositionRow, bound_seconds,
 };
 
 /// Most notifications whose deliveries are asked for at once.
@@ -90,7 +90,7 @@ const NEWEST_FIRST: &str = "ORDER BY append_time DESC, topic_id DESC, log_partit
      offset DESC LIMIT {limit:UInt32}";
 
 impl AlertFilter<'_> {
-    fn sql(&self, after: Option<AlertPlace>) -> String {
+    fn sql(&self, after: Option<LogPlace>) -> String {
         let wanted = conditions(&[
             (self.tenants.is_some(), OF_TENANTS),
             (self.meter.is_some(), OF_METER),
@@ -132,7 +132,7 @@ impl AlertFilter<'_> {
     }
 }
 
-fn bind_after(query: Query, after: Option<AlertPlace>) -> Query {
+fn bind_after(query: Query, after: Option<LogPlace>) -> Query {
     let Some(after) = after else {
         return query;
     };
@@ -270,7 +270,7 @@ impl ClickHouse {
     pub async fn alerts(
         &self,
         filter: &AlertFilter<'_>,
-        after: Option<AlertPlace>,
+        after: Option<LogPlace>,
         limit: u32,
     ) -> Result<Vec<AlertRow>, Error> {
         let query = filter.bind(self.client().query(&filter.sql(after)));
@@ -343,7 +343,7 @@ impl ClickHouse {
     pub async fn parked_deliveries(
         &self,
         tenants: Option<&[String]>,
-        after: Option<AlertPlace>,
+        after: Option<LogPlace>,
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, Error> {
         let of_tenants = conditions(&[(tenants.is_some(), OF_TENANTS)]);

@@ -7,7 +7,7 @@ use meterline_core::limits::notification_id;
 use meterline_core::period::{Period, PeriodRule, Zone};
 use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_core::time::{EventTime, LogTime};
-use meterline_schemas::rows::{AlertPlace, AlertRow};
+use meterline_schemas::rows::{AlertRow, LogPlace};
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ const ALERTS: LogPartition = LogPartition {
 };
 
 fn row(offset: Offset, transition: &Transition) -> AlertRow {
-    let place = AlertPlace {
+    let place = LogPlace {
         log_partition: ALERTS,
         offset,
         append_time: LogTime(1_767_225_600_000 + i64::try_from(offset).expect("small")),

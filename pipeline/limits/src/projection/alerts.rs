@@ -8,7 +8,7 @@ use meterline_core::halt::Halt;
 use meterline_core::limits::{Alerts, notification_id};
 use meterline_core::position::{LogPartition, Offset, TopicId};
 use meterline_follow::{Appended, Project};
-use meterline_schemas::rows::{AlertPlace, AlertRow, DeliveryRow};
+use meterline_schemas::rows::{AlertRow, DeliveryRow, LogPlace};
 use std::collections::BTreeMap;
 
 /// The fold, and the rows that wait, by partition.
@@ -50,7 +50,7 @@ impl Project for AlertsProjection {
         is_wanted: bool,
     ) -> Result<(), Halt> {
         let Appended { at, record } = record;
-        let place = AlertPlace {
+        let place = LogPlace {
             log_partition: LogPartition {
                 topic_id: self.topic_id,
                 partition,

@@ -8,7 +8,7 @@ use meterline_core::alert::{AlertKey, AlertState, Judged, Transition};
 use meterline_core::catalog::plans::Severity;
 use meterline_core::position::{LogPartition, MAX_OFFSET, Offset, TopicId};
 use meterline_core::time::{EventTime, Hour, LogTime};
-use meterline_schemas::rows::{AlertPlace, AlertRow, OpenAlertRow};
+use meterline_schemas::rows::{AlertRow, LogPlace, OpenAlertRow};
 
 pub(crate) const ALERTS: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 3),
@@ -16,8 +16,8 @@ pub(crate) const ALERTS: LogPartition = LogPartition {
 };
 
 /// A millisecond of append time per offset.
-pub(crate) fn place(offset: Offset) -> AlertPlace {
-    AlertPlace {
+pub(crate) fn place(offset: Offset) -> LogPlace {
+    LogPlace {
         log_partition: ALERTS,
         offset,
         append_time: LogTime(1_767_225_600_000 + i64::try_from(offset).unwrap()),

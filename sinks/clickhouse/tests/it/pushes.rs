@@ -9,7 +9,7 @@ use meterline_core::position::{LogPartition, MAX_OFFSET, Offset, TopicId};
 use meterline_core::push::{Intent, Outcome, PushKey, PushRecord, Stamps, Step, identifier};
 use meterline_core::pushes::State;
 use meterline_core::time::{EventTime, Hour, LogTime, Millis};
-use meterline_schemas::rows::{AlertPlace, CarryRow, PushCountRow, PushRow};
+use meterline_schemas::rows::{CarryRow, LogPlace, PushCountRow, PushRow};
 
 const PUSHES: LogPartition = LogPartition {
     topic_id: TopicId(u128::MAX - 4),
@@ -17,8 +17,8 @@ const PUSHES: LogPartition = LogPartition {
 };
 
 /// A millisecond of append time per offset.
-fn place(offset: Offset) -> AlertPlace {
-    AlertPlace {
+fn place(offset: Offset) -> LogPlace {
+    LogPlace {
         log_partition: PUSHES,
         offset,
         append_time: at(offset),

@@ -9,7 +9,7 @@ use meterline_core::catalog::plans::Severity;
 use meterline_core::position::{LogPartition, Offset};
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, LogTime};
-use meterline_schemas::rows::{AlertPlace, AlertRow, OpenAlertRow};
+use meterline_schemas::rows::{AlertRow, LogPlace, OpenAlertRow};
 use serde::{Deserialize, Serialize};
 
 /// Place of an alert in its list.
@@ -56,13 +56,13 @@ impl Place {
     ///
     /// # Errors
     /// 400 for a place of the other list.
-    pub(super) fn transition(self) -> Result<AlertPlace, Problem> {
+    pub(super) fn transition(self) -> Result<LogPlace, Problem> {
         match self {
             Self::Transition {
                 log_partition,
                 offset,
                 append_time,
-            } => Ok(AlertPlace {
+            } => Ok(LogPlace {
                 log_partition,
                 offset,
                 append_time,
