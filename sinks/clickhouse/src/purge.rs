@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::letters::DeadLetterFilter;
 use clickhouse::Row;
 use meterline_core::position::{LogPartition, Offset, TopicId};
+use meterline_core::reason::Reason;
 use meterline_core::time::LogTime;
 use serde::Deserialize;
 
@@ -117,12 +118,16 @@ impl ClickHouse {
             })
             .collect();
         let sql = format!(
-            "ALTER TABLE dead_letters UPDATE detail = '', key = '', \
+            "ALTER TABLE dead_letters UPDATE detail = if(reason = '{refused}', \
+             regexpExtract(detail, '^void at control offset [0-9]+: ', 0), ''), key = '', \
              headers = CAST(map(), 'Map(String, String)'), original = '', \
              purged_at = fromUnixTimestamp64Milli({{at:Int64}}, 'UTC'), \
              purged_by = {{by:String}}, purge_note = {{note:String}} \
              WHERE (topic_id, log_partition, offset) IN ({}) SETTINGS mutations_sync = 2",
-            positions.join(", ")
+            positions.join(", "),
+            // Which decision was refused stays: without it a refused void would pass for one that
+            // was carried out.
+            refused = Reason::VoidRefused.name(),
         );
         let query = self
             .client()

@@ -253,6 +253,28 @@ async fn only_the_letters_that_are_meant_are_purged_and_their_rows_stay() {
 }
 
 #[tokio::test]
+async fn a_purged_letter_still_says_which_void_was_refused_and_nothing_else() {
+    let (_database, sink) = Database::migrated().await;
+    let begins = "void at control offset 7: ";
+    let letter = |offset, reason| DeadLetterRow {
+        detail: format!("{begins}of {HOSTILE}"),
+        ..dead_letter(offset, reason, "acme")
+    };
+    let rows = [letter(0, Reason::VoidRefused), letter(1, Reason::TooLate)];
+    sink.insert_dead_letters(&rows).await.unwrap();
+    let purge = Purge {
+        purged_at: LogTime(1_767_225_700_001),
+        purged_by: "someone".to_owned(),
+        purge_note: "asked for".to_owned(),
+    };
+    assert_eq!(sink.purge_dead_letters(&ALL, &purge).await.unwrap(), 2);
+    let page = LetterPage::first(LetterOrder::OldestFirst, 10);
+    let found = sink.dead_letters(&ALL, &page).await.unwrap();
+    let details: Vec<_> = found.iter().map(|row| row.detail.as_str()).collect();
+    assert_eq!(details, [begins, ""]);
+}
+
+#[tokio::test]
 async fn more_letters_than_one_mutation_takes_are_all_purged() {
     let (_database, sink) = Database::migrated().await;
     let rows: Vec<_> = (0..2_003)
