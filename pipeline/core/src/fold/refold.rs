@@ -142,14 +142,20 @@ impl Partition {
         runs: &impl Runs,
     ) -> Result<(), LookupFailed> {
         self.fold_segment(hour, subject, hour, wanted, runs)?;
-        let is_complete = wanted.iter().all(|w| w.folded.events == w.events);
-        if is_complete || !scene.has_id_rules {
+        if !scene.has_id_rules {
             return Ok(());
         }
-        // Where sources promise a time in their ids, an identity may lie in any hour that answers.
+        // Where sources promise a time in their ids, an identity may lie in any hour that answers;
+        // most lie near, and a count that is reached has no more to come.
         let last = scene.moment.log_time.after(AHEAD_MAX).as_event_time();
-        let segments = scene.moment.answer_floor.hour().0..=last.hour().0;
-        for segment in segments.map(Hour).filter(|segment| *segment != hour) {
+        let (first, last) = (scene.moment.answer_floor.hour().0, last.hour().0);
+        let furthest = (hour.0 - first).max(last - hour.0);
+        let near_first = (1..=furthest).flat_map(|away| [hour.0 - away, hour.0 + away]);
+        for segment in near_first.filter(|segment| (first..=last).contains(segment)) {
+            if wanted.iter().all(|w| w.folded.events == w.events) {
+                break;
+            }
+            let segment = Hour(segment);
             if scene.moment.answers(segment) {
                 self.fold_segment(segment, subject, hour, wanted, runs)?;
             }
