@@ -96,6 +96,9 @@ fn events_are_taken_back_and_amended_while_the_worker_is_killed() {
     ])
     .with_code(2)
     .says(&["--reason"]);
+    site.meterline(&words("amend", "e3", &["--quantity", "3"]))
+        .with_code(2)
+        .says(&["--quantity changes nothing", "tokens_least", "--file"]);
 
     let taken = site.meterline(&words("void", "e8", &["--wait"])).ok();
     taken.says(&["taken"]);

@@ -57,7 +57,7 @@ fn correct(
     let replacement = amend
         .map(|amend| replacement::of(amend, &event))
         .transpose()?;
-    show(args, &found, &event, replacement.as_ref())?;
+    show(args, amend, &found, &event, replacement.as_ref())?;
     if args.dry_run {
         note("nothing was written; leave out --dry-run to do it");
         return Ok(());
@@ -93,6 +93,7 @@ fn check_acceptance(event: &Preview<'_>, found: &Found) -> Result<(), Failure> {
 /// Shows what the event gave to each meter, and what its replacement gives.
 fn show(
     args: &CorrectionArgs,
+    amend: Option<&AmendArgs>,
     found: &Found,
     event: &Preview<'_>,
     replacement: Option<&EventRecord>,
@@ -107,6 +108,7 @@ fn show(
         .map_err(|rejection| Failure::usage(format!("the replacement: {}", rejection.detail)))?;
     if let Some(by) = &by {
         check_replacement(args, event, by)?;
+        check_effect(amend, event, by)?;
     }
     let mut table = Table::new(&[
         "meter",
@@ -164,6 +166,24 @@ fn check_replacement(
         return Err(Failure::usage(
             "no meter counts the replacement; void the event instead",
         ));
+    }
+    Ok(())
+}
+
+/// A quantity that no meter reads would be a correction in the books that corrects nothing.
+fn check_effect(
+    amend: Option<&AmendArgs>,
+    event: &Preview<'_>,
+    by: &Preview<'_>,
+) -> Result<(), Failure> {
+    let is_by_quantity = amend.is_some_and(|amend| amend.quantity.is_some());
+    if is_by_quantity && by.shares == event.shares {
+        let meters: Vec<&str> = event.shares.iter().map(|s| s.meter.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "--quantity changes nothing: what {} count of this event is the same with it; they \
+             count events or read a property: give the whole event with --file",
+            meters.join(", ")
+        )));
     }
     Ok(())
 }
