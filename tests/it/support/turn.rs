@@ -3,7 +3,9 @@
 //! A heavy test measures intervals against a steady load; a neighbour would only make it slow
 //! and its failures hard to read.
 
+use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Tests at once: two cores, and light tests mostly wait.
 const PLACES: usize = 2;
@@ -11,9 +13,13 @@ const PLACES: usize = 2;
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
-/// Places on the machine, given back when dropped.
+/// Places on the machine, given back when dropped, with a line that says how long they were held:
+/// whoever finds the tests slow sees at once which of them are.
 #[derive(Debug)]
-pub(crate) struct Turn(usize);
+pub(crate) struct Turn {
+    places: usize,
+    since: Instant,
+}
 
 impl Turn {
     /// Waits for a place beside other light tests.
@@ -32,14 +38,22 @@ impl Turn {
             taken = FREED.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
         *taken += places;
-        Self(places)
+        Self {
+            places,
+            since: Instant::now(),
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *taken() -= self.0;
+        *taken() -= self.places;
         FREED.notify_all();
+        let thread = std::thread::current();
+        let (test, seconds) = (thread.name().unwrap_or("?"), self.since.elapsed().as_secs());
+        // Not through the macros, whose text is shown of failing tests only; a closed stream must
+        // not fail a test.
+        let _ = writeln!(std::io::stderr(), "held {seconds} s: {test}");
     }
 }
 
