@@ -4,10 +4,13 @@
 //! where it has neither.
 
 use super::reader::{Item, Reader, Section};
+use super::scalar;
 use super::tree::Entry;
 use meterline_core::catalog::Meter;
 use meterline_core::catalog::stripe::{StripeMapping, StripeMeter};
 use std::collections::BTreeMap;
+
+const METER_KEYS: [&str; 3] = ["event_name", "display_name", "hours"];
 
 /// Reads the section of the document that is about Stripe.
 pub(super) fn stripe(
@@ -34,14 +37,16 @@ fn mapped(reader: &mut Reader, item: &Item<'_>, meters: &[Meter]) -> BTreeMap<St
     let mut mapped = BTreeMap::new();
     for Entry { key, line, node } in reader.entries(item) {
         let place = item.place.key(key, *line);
-        let section = reader.section(&Item { place, node }, &["event_name", "display_name"]);
+        let section = reader.section(&Item { place, node }, &METER_KEYS);
         let event_name = reader.required(&section, "event_name");
         let display_name = reader.optional(&section, "display_name");
+        let hours = reader.optional(&section, "hours");
         let event_name = event_name.and_then(|item| reader.text(&item));
         let display_name = display_name.and_then(|item| reader.text(&item));
         let meter = StripeMeter {
             event_name: event_name.unwrap_or_default(),
             display_name: display_name.unwrap_or_else(|| shown(meters, key).to_owned()),
+            hours: reader.scalar(hours.as_ref(), scalar::whole),
         };
         mapped.insert(key.clone(), meter);
     }

@@ -29,6 +29,7 @@ pub(crate) fn catalog() -> Catalog {
     let at_stripe = StripeMeter {
         event_name: EVENT_NAME.to_owned(),
         display_name: "Calls".to_owned(),
+        hours: None,
     };
     Catalog {
         stripe: StripeMapping {

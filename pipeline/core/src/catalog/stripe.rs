@@ -27,6 +27,11 @@ pub struct StripeMeter {
     pub event_name: String,
     /// Shown to people at Stripe.
     pub display_name: String,
+    /// Of a `min`, `max` or `latest` meter: over how many hours its price of a period is spread, and
+    /// what is included is multiplied by, when prices are made at Stripe. `None`: no price can be
+    /// made, because Stripe adds the hours up. Mappings before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u32>,
 }
 
 impl StripeMapping {

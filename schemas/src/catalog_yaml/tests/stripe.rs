@@ -40,10 +40,12 @@ fn every_key_of_the_mapping_is_read() {
   customer_key: customer
   meters:
     calls: {event_name: acme_calls, display_name: Calls}
-    size: {event_name: acme.size}
+    size: {event_name: acme.size, hours: 730}
 ",
     );
     assert_eq!(mapping.customer_key, "customer");
+    let hours = mapping.meters.values().map(|of| of.hours);
+    assert_eq!(hours.collect::<Vec<_>>(), [None, Some(730)]);
     assert_eq!(
         names(&mapping),
         [
@@ -74,7 +76,8 @@ fn mappings_are_refused_by_form() {
         &[
             "c.yaml:8: stripe: unknown key `key`: known are customer_key, meters",
             "c.yaml:10: stripe.meters.calls: `event_name` is missing",
-            "c.yaml:11: stripe.meters.size: unknown key `event`: known are event_name, display_name",
+            "c.yaml:11: stripe.meters.size: unknown key `event`: known are event_name, display_name, \
+             hours",
             "c.yaml:11: stripe.meters.size.event_name: has no value; write a text that looks so \
              in quotes",
         ],
@@ -99,6 +102,7 @@ fn problems_of_mappings_have_their_line() {
     size:
       event_name: a b
       display_name: ''
+      hours: 9000
 ",
         ),
         &[
@@ -111,6 +115,7 @@ fn problems_of_mappings_have_their_line() {
             "c.yaml:15: stripe.meters.size.event_name: `a b` is no name at Stripe: 1 to 100 \
              letters, digits, dots, hyphens and underscores",
             "c.yaml:16: stripe.meters.size.display_name: is empty",
+            "c.yaml:17: stripe.meters.size.hours: is 9000, not within 1 to 8784",
         ],
     );
 }

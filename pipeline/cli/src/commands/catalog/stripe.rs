@@ -6,13 +6,20 @@ use serde_json::json;
 
 /// The table; empty where nothing is pushed.
 pub(super) fn table(catalog: &Catalog) -> Table {
-    let mut table = Table::new(&["meter", "event_name", "display_name", "customer_key"]);
+    let mut table = Table::new(&[
+        "meter",
+        "event_name",
+        "display_name",
+        "customer_key",
+        "hours",
+    ]);
     for (meter, of) in &catalog.stripe.meters {
         table.push(vec![
             json!(meter),
             json!(of.event_name),
             json!(of.display_name),
             json!(catalog.stripe.customer_key),
+            json!(of.hours),
         ]);
     }
     table
@@ -28,13 +35,16 @@ mod tests {
     fn each_mapped_meter_has_a_row() {
         let text = "catalog: test\nfold: 1\nmeters:\n  \
                     calls: {unit: call, event_type: a, aggregation: count}\n  \
-                    other: {unit: call, event_type: b, aggregation: count}\n\
-                    stripe: {customer_key: id, meters: {calls: {event_name: acme.calls}}}\n";
+                    other: {unit: call, event_type: b, aggregation: count}\n  \
+                    size: {unit: byte, event_type: c, aggregation: max}\n\
+                    stripe: {customer_key: id, meters: {calls: {event_name: acme.calls}, \
+                    size: {event_name: acme.size, hours: 730}}}\n";
         let catalog = catalog_yaml::read("c.yaml", text).expect("reads");
         let csv = table(&catalog).render(Output::Csv).expect("renders");
         let expected = [
-            "meter,event_name,display_name,customer_key",
-            "calls,acme.calls,calls,id",
+            "meter,event_name,display_name,customer_key,hours",
+            "calls,acme.calls,calls,id,",
+            "size,acme.size,size,id,730",
         ];
         assert_eq!(csv.lines().collect::<Vec<_>>(), expected);
     }

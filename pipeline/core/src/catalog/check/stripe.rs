@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 const NAME_CHARACTERS_MAX: usize = 100;
 /// Longest name for people, in characters: Stripe's bound on `display_name`.
 const DISPLAY_NAME_CHARACTERS_MAX: usize = 250;
+/// Most hours that a price is spread over: those of a leap year, the longest period of a price.
+const HOURS_MAX: u32 = 366 * 24;
 /// The key of a payload that holds the value: Stripe's default, which is never mapped otherwise.
 const VALUE_KEY: &str = "value";
 
@@ -45,7 +47,26 @@ pub(super) fn check(catalog: &Catalog, problems: &mut Vec<Problem>) {
             format!("{path}.display_name"),
             &of.display_name,
         ));
+        if let Some(hours) = of.hours {
+            problems.extend(spread(catalog, meter, hours));
+        }
     }
+}
+
+/// What is wrong with the hours that a meter's price is spread over.
+fn spread(catalog: &Catalog, name: &str, hours: u32) -> Option<Problem> {
+    let problem = |reason| Some(Problem::new(format!("stripe.meters.{name}.hours"), reason));
+    if !(1..=HOURS_MAX).contains(&hours) {
+        return problem(format!("is {hours}, not within 1 to {HOURS_MAX}"));
+    }
+    let meter = catalog.meters.iter().find(|meter| meter.name == name)?;
+    let is_flow = matches!(meter.aggregation, Aggregation::Count | Aggregation::Sum);
+    is_flow.then_some(())?;
+    problem(format!(
+        "`{name}` is a {}, whose hours add up to the period's use, so its price is not spread: leave \
+         it out",
+        meter.aggregation.name()
+    ))
 }
 
 /// Why values of what has this name cannot be pushed.
@@ -145,6 +166,7 @@ mod tests {
         StripeMeter {
             event_name: event_name.to_owned(),
             display_name: "Shown".to_owned(),
+            hours: None,
         }
     }
 
@@ -260,6 +282,35 @@ mod tests {
             &shown(String::new()),
             &["stripe.meters.sum.display_name: is empty"],
         );
+    }
+
+    #[test]
+    fn only_prices_of_levels_are_spread_over_hours() {
+        let spread = |meter: &str, hours| {
+            let mut catalog = mapping(&[(meter, "a")]);
+            let of = catalog.stripe.meters.get_mut(meter);
+            of.expect("it is mapped").hours = Some(hours);
+            catalog
+        };
+        for level in ["min", "max", "latest"] {
+            check(&spread(level, 730), &[]);
+        }
+        for hours in [0, 8_785] {
+            let reason = format!("stripe.meters.max.hours: is {hours}, not within 1 to 8784");
+            check(&spread("max", hours), &[&reason]);
+        }
+        check(
+            &spread("sum", 730),
+            &[
+                "stripe.meters.sum.hours: `sum` is a sum, whose hours add up to the period's use, so \
+                 its price is not spread: leave it out",
+            ],
+        );
+        // A price may be spread otherwise from now on: new prices are made for it.
+        check_next(&spread("max", 720), &[&spread("max", 730)], &[]);
+        let text = serde_json::to_string(&spread("max", 720)).expect("serializes");
+        let read = serde_json::from_str::<Catalog>(&text).expect("reads");
+        assert_eq!(read.stripe.meters["max"].hours, Some(720));
     }
 
     #[test]
