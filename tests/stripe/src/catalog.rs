@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::form::Form;
 use crate::lists::{self, PAGE};
 use crate::periods::Interval;
-use crate::pricing::{Pricing, Tiers};
+use crate::pricing::{Pricing, Tiers, requested_amount};
 use crate::refusal::Refusal;
 use crate::request::Call;
 use serde_json::{Value, json};
@@ -215,25 +215,58 @@ pub(crate) fn call_prices(account: &mut Account, call: &Call<'_>) -> Result<Valu
     match (call.method, call.rest) {
         ("POST", []) => create_price(account, &call.form),
         ("GET", []) => list_prices(account, &call.form),
-        (method @ ("GET" | "POST"), [id]) => {
-            let price = account.prices.get_mut(*id);
-            let price = price.ok_or_else(|| Refusal::no_such("price", id))?;
-            if method == "POST" {
-                let form = &call.form;
-                form.only(&["active", "lookup_key", "metadata", "nickname"])?;
-                price.active = form.boolean("active")?.unwrap_or(price.active);
-                if let Some(nickname) = form.get("nickname") {
-                    price.nickname = Some(nickname.to_owned());
-                }
-                if let Some(key) = form.get("lookup_key") {
-                    price.lookup_key = Some(key.to_owned());
-                }
-                form.change_metadata(&mut price.metadata);
-            }
-            Ok(shown(price, &call.form))
-        }
+        ("GET", [id]) => Ok(shown(found_price(account, id)?, &call.form)),
+        ("POST", [id]) => change_price(account, id, &call.form),
         _ => Err(call.no_such_route()),
     }
+}
+
+fn found_price<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut Price, Refusal> {
+    let price = account.prices.get_mut(id);
+    price.ok_or_else(|| Refusal::no_such("price", id))
+}
+
+fn change_price(account: &mut Account, id: &str, form: &Form) -> Result<Value, Refusal> {
+    form.only(&[
+        "active",
+        "lookup_key",
+        "metadata",
+        "nickname",
+        "transfer_lookup_key",
+    ])?;
+    found_price(account, id)?;
+    let lookup_key = form.get("lookup_key").map(str::to_owned);
+    free_lookup_key(account, lookup_key.as_deref(), id, form)?;
+    let price = found_price(account, id)?;
+    price.active = form.boolean("active")?.unwrap_or(price.active);
+    if let Some(nickname) = form.get("nickname") {
+        price.nickname = Some(nickname.to_owned());
+    }
+    price.lookup_key = lookup_key.or(price.lookup_key.take());
+    form.change_metadata(&mut price.metadata);
+    Ok(shown(price, form))
+}
+
+/// Refuses a key that another price has, or takes it from there: "If set to true, will atomically
+/// remove the lookup key from the existing price, and assign it to this price."
+/// (<https://docs.stripe.com/api/prices/update>)
+fn free_lookup_key(
+    account: &mut Account,
+    key: Option<&str>,
+    for_price: &str,
+    form: &Form,
+) -> Result<(), Refusal> {
+    let has_it = |price: &&mut Price| key.is_some() && price.lookup_key.as_deref() == key;
+    let mut others = account.prices.values_mut();
+    let Some(holder) = others.find(|price| has_it(price) && price.id != for_price) else {
+        return Ok(());
+    };
+    if form.boolean("transfer_lookup_key")? == Some(true) {
+        holder.lookup_key = None;
+        return Ok(());
+    }
+    let message = "A price already uses this lookup key.";
+    Err(Refusal::parameter("lookup_key", message))
 }
 
 /// The price, with its tiers where they are expanded.
@@ -257,6 +290,7 @@ fn create_price(account: &mut Account, form: &Form) -> Result<Value, Refusal> {
         "recurring",
         "tiers",
         "tiers_mode",
+        "transfer_lookup_key",
         "unit_amount",
         "unit_amount_decimal",
     ])?;
@@ -266,11 +300,6 @@ fn create_price(account: &mut Account, form: &Form) -> Result<Value, Refusal> {
     }
     let meter = metered(account, form)?;
     let lookup_key = form.get("lookup_key").map(str::to_owned);
-    let taken = |price: &Price| lookup_key.is_some() && price.lookup_key == lookup_key;
-    if account.prices.values().any(taken) {
-        let message = "A price already uses this lookup key.";
-        return Err(Refusal::parameter("lookup_key", message));
-    }
     let mut price = Price {
         id: String::new(),
         product,
@@ -280,10 +309,11 @@ fn create_price(account: &mut Account, form: &Form) -> Result<Value, Refusal> {
         pricing: requested_pricing(form)?,
         active: true,
         nickname: form.get("nickname").map(str::to_owned),
-        lookup_key,
+        lookup_key: lookup_key.clone(),
         metadata: BTreeMap::new(),
         created: account.seconds(),
     };
+    free_lookup_key(account, lookup_key.as_deref(), "", form)?;
     form.change_metadata(&mut price.metadata);
     price.id = account.new_id("price");
     let created = shown(&price, form);
@@ -320,11 +350,7 @@ fn requested_pricing(form: &Form) -> Result<Pricing, Refusal> {
     if form.one_of("billing_scheme", &["per_unit", "tiered"])? == Some("tiered") {
         return Tiers::requested(form).map(Pricing::Tiered);
     }
-    let amount = match form.decimal("unit_amount_decimal")? {
-        Some(amount) => Some(amount),
-        None => form.decimal("unit_amount")?,
-    };
-    amount
+    requested_amount(form, "unit_amount")?
         .map(Pricing::PerUnit)
         .ok_or_else(|| Refusal::missing("unit_amount"))
 }

@@ -98,15 +98,15 @@ impl Tier {
         })
     }
 
+    /// `up_to` is "integer or string": a whole number or `inf`.
     fn requested(form: &Form) -> Result<Self, Refusal> {
         let amount = |name: &str| {
-            let decimal = form.decimal(&format!("{name}_decimal"))?;
-            let amount = decimal.or(form.decimal(name)?);
+            let amount = requested_amount(form, name)?;
             Ok::<_, Refusal>(amount.unwrap_or(Decimal::ZERO))
         };
         let up_to = match form.required("up_to")? {
             "inf" => None,
-            _ => form.decimal("up_to")?,
+            _ => form.integer("up_to")?.map(Decimal::whole),
         };
         Ok(Self {
             up_to,
@@ -114,6 +114,23 @@ impl Tier {
             flat_amount: amount("flat_amount")?,
         })
     }
+}
+
+/// Most decimals of an amount in the currency's smallest unit.
+const DECIMALS_MAX: usize = 12;
+
+/// `name` or, with decimals, `name_decimal`.
+pub(crate) fn requested_amount(form: &Form, name: &str) -> Result<Option<Decimal>, Refusal> {
+    let decimal_name = format!("{name}_decimal");
+    let decimals = form
+        .get(&decimal_name)
+        .and_then(|text| text.split_once('.'));
+    if decimals.is_some_and(|(_, decimals)| decimals.len() > DECIMALS_MAX) {
+        let message = format!("Invalid decimal: at most {DECIMALS_MAX} decimal places");
+        return Err(Refusal::parameter(&decimal_name, &message));
+    }
+    let decimal = form.decimal(&decimal_name)?;
+    Ok(decimal.or(form.decimal(name)?))
 }
 
 impl Tiers {

@@ -154,3 +154,32 @@ fn tiers_are_shown_when_they_are_expanded() {
     let list = fake.get("/v1/prices", &[("expand[]", "data.tiers")]).ok();
     assert_eq!(listed(&list), [expanded]);
 }
+
+#[test]
+fn a_lookup_key_has_one_price_and_goes_to_another_only_when_it_is_told() {
+    let mut fake = Fake::new();
+    fake.post("/v1/products", &[("name", "P"), ("id", "base")])
+        .ok();
+    let create = |fake: &mut Fake, amount: &str, more: &[(&str, &str)]| {
+        let mut parameters = vec![
+            ("product", "base"),
+            ("currency", "usd"),
+            ("recurring[interval]", "month"),
+            ("unit_amount_decimal", amount),
+        ];
+        parameters.extend(more);
+        fake.post("/v1/prices", &parameters)
+    };
+    let first = id(&create(&mut fake, "1", &[("lookup_key", "k")]).ok());
+    let second = id(&create(&mut fake, "2", &[("lookup_key", "k2")]).ok());
+    let path = format!("/v1/prices/{second}");
+    fake.post(&path, &[("lookup_key", "k")]).refused(400);
+    let transfer = [("lookup_key", "k"), ("transfer_lookup_key", "true")];
+    assert_eq!(fake.post(&path, &transfer).ok()["lookup_key"], "k");
+    let left = fake.get(&format!("/v1/prices/{first}"), &[]).ok();
+    assert!(left["lookup_key"].is_null());
+    let third = create(&mut fake, "3", &transfer).ok();
+    let found = fake.get("/v1/prices", &[("lookup_keys[0]", "k")]).ok();
+    assert_eq!(listed(&found), [third]);
+    create(&mut fake, "0.0000000000001", &[]).refused(400);
+}
