@@ -158,7 +158,7 @@ impl Biller {
             Done::Called(called) => self.engine.called(called, now),
             Done::Seen(seen) => self.engine.seen(seen, now),
             Done::Listed(listed) => self.engine.listed(listed, now),
-            Done::Changed(id, is_done) => self.engine.invoice_changed(&id, is_done, now),
+            Done::Changed(id, seen) => self.engine.invoice_changed(&id, seen, now),
         }
     }
 

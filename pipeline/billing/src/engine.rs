@@ -13,6 +13,7 @@ mod action;
 mod carrying;
 mod confirming;
 mod deciding;
+mod drafts;
 mod invoices;
 mod pace;
 mod pairs;
@@ -28,6 +29,7 @@ pub use pairs::Counts;
 pub use settings::EngineSettings;
 
 use carrying::Unequal;
+use confirming::Unread;
 use invoices::Invoices;
 use meterline_core::bucket::BucketRow;
 use meterline_core::carries::Carries;
@@ -83,6 +85,8 @@ pub struct Engine {
     agenda: BTreeSet<(LogTime, PairId)>,
     /// Pairs that want to push and wait for room.
     starved: VecDeque<PairId>,
+    /// What wants to read summaries and waits for room.
+    unread: VecDeque<Unread>,
     writes: Writes,
     calls: usize,
     reads: HashMap<u64, confirming::Reading>,
@@ -119,6 +123,7 @@ impl Engine {
             sealed_to: BTreeMap::new(),
             agenda: BTreeSet::new(),
             starved: VecDeque::new(),
+            unread: VecDeque::new(),
             writes: Writes::default(),
             calls: 0,
             reads: HashMap::new(),
@@ -259,6 +264,7 @@ impl Engine {
             self.list_invoices(now);
             self.check_drafts(now);
             self.look_at_due(now);
+            self.read_waiting(now);
             self.carry_due(now);
         }
         std::mem::take(&mut self.out)
@@ -296,6 +302,7 @@ impl Engine {
         self.sweep_at = now.wall.after(SWEEP_EVERY);
         self.pushes.sweep();
         self.pairs.forget_before(horizon(now));
+        self.invoices.forget_before(horizon(now));
     }
 
     fn own(&mut self, customer: Arc<str>, tenant: &Arc<str>) {

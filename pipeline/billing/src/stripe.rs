@@ -11,11 +11,11 @@ mod summaries;
 
 pub use pace::Pace;
 
-use crate::engine::{Call, Called, Listed, Listing, Read, Seen, Weather};
+use crate::engine::{Call, Called, InvoiceSeen, Listed, Listing, Read, Seen, Weather};
 use meterline_core::push::identifier;
 use meterline_stripe::Read as Request;
 use meterline_stripe::requests::meter_events::{self, MeterEvent};
-use meterline_stripe::{Client, Failure, Next, meter_event_outcome};
+use meterline_stripe::{Client, Failure, Next, Write, meter_event_outcome, requests};
 use names::Names;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
@@ -128,26 +128,31 @@ impl Stripe {
         Told { result, failure }
     }
 
-    /// Holds a draft; whether that was done.
-    pub async fn hold(&self, invoice: &str) -> Told<bool> {
-        let request = meterline_stripe::requests::invoices::set_auto_advance(invoice, false);
-        self.pace.turn("invoices").await;
-        done(self.client.write(&request).await)
+    /// Holds a draft; the invoice as it is then, `None` where that is not known to be done.
+    pub async fn hold(&self, invoice: &str) -> Told<Option<InvoiceSeen>> {
+        self.change(&requests::invoices::set_auto_advance(invoice, false))
+            .await
     }
 
-    /// Makes a draft final; whether that was done.
-    pub async fn finalize(&self, invoice: &str) -> Told<bool> {
-        let request = meterline_stripe::requests::invoices::finalize(invoice);
-        self.pace.turn("invoices").await;
-        done(self.client.write(&request).await)
+    /// Makes a draft final; the same.
+    pub async fn finalize(&self, invoice: &str) -> Told<Option<InvoiceSeen>> {
+        self.change(&requests::invoices::finalize(invoice)).await
     }
-}
 
-fn done<T>(answer: Result<T, Failure>) -> Told<bool> {
-    let (answer, failure) = apart(answer);
-    Told {
-        result: answer.is_some(),
-        failure,
+    async fn change(
+        &self,
+        change: &Write<requests::invoices::Invoice>,
+    ) -> Told<Option<InvoiceSeen>> {
+        self.pace.turn("invoices").await;
+        let changed = match self.client.write(change).await {
+            Ok(invoice) => self.invoice(&invoice).await,
+            Err(failure) => Err(failure),
+        };
+        let (changed, failure) = apart(changed);
+        Told {
+            result: changed.flatten(),
+            failure,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! which is looked at where its bytes are written.
 
 use crate::clock::Clock;
-use crate::engine::{Action, Append, Call, Called, Listed, Seen};
+use crate::engine::{Action, Append, Call, Called, InvoiceSeen, Listed, Seen};
 use crate::health::{Health, STAGE};
 use crate::metrics::{Kind, Metrics};
 use crate::records;
@@ -42,8 +42,8 @@ pub(crate) enum Done {
     Seen(Seen),
     /// Invoices were listed.
     Listed(Listed),
-    /// An invoice was asked to change, and whether that was done.
-    Changed(Arc<str>, bool),
+    /// An invoice was asked to change; how it is then, where that is known.
+    Changed(Arc<str>, Option<InvoiceSeen>),
 }
 
 /// What the tasks stand on.
@@ -129,13 +129,13 @@ impl Outside {
             }
             Action::Hold(id) => {
                 let told = self.stripe.hold(&id);
-                let is_done = self.observed(Kind::InvoiceChanges, told).await;
-                Done::Changed(id, is_done)
+                let seen = self.observed(Kind::InvoiceChanges, told).await;
+                Done::Changed(id, seen)
             }
             Action::Finalize(id) => {
                 let told = self.stripe.finalize(&id);
-                let is_done = self.observed(Kind::InvoiceChanges, told).await;
-                Done::Changed(id, is_done)
+                let seen = self.observed(Kind::InvoiceChanges, told).await;
+                Done::Changed(id, seen)
             }
         }
     }

@@ -107,8 +107,9 @@ pub(crate) fn list(account: &Account, form: &Form) -> Result<Value, Refusal> {
             && status.is_none_or(|status| invoice.status.name() == status)
             && (subscription.is_none() || invoice.subscription.as_deref() == subscription)
     });
-    let invoices = invoices.map(|invoice| (invoice.id.clone(), json(account, invoice)));
-    lists::page(form, "/v1/invoices", invoices)
+    let invoices = invoices.map(|invoice| (invoice.id.clone(), invoice));
+    let write = |invoice| json(account, invoice);
+    lists::page_of(form, "/v1/invoices", invoices, write)
 }
 
 /// `GET /v1/invoices/{id}/lines`

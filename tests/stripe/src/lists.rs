@@ -17,6 +17,16 @@ pub(crate) fn page(
     url: &str,
     objects: impl Iterator<Item = (String, Value)>,
 ) -> Result<Value, Refusal> {
+    page_of(form, url, objects, |object| object)
+}
+
+/// The same of objects that cost much to write: only those of the page are written.
+pub(crate) fn page_of<T>(
+    form: &Form,
+    url: &str,
+    objects: impl Iterator<Item = (String, T)>,
+    write: impl Fn(T) -> Value,
+) -> Result<Value, Refusal> {
     let limit = match form.integer("limit")? {
         None => 10,
         Some(limit @ 1..=100) => usize::try_from(limit).expect("at most 100"),
@@ -42,7 +52,7 @@ pub(crate) fn page(
     let shown: Vec<_> = objects
         .by_ref()
         .take(limit)
-        .map(|(_, object)| object)
+        .map(|(_, object)| write(object))
         .collect();
     Ok(json!({
         "object": "list",

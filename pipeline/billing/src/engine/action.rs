@@ -29,7 +29,7 @@ pub enum Action {
     /// List invoices; then [`super::Engine::listed`].
     List(Listing),
     /// Keep a draft from becoming final by itself (`auto_advance` false); then
-    /// [`super::Engine::invoice_changed`].
+    /// [`super::Engine::invoice_changed`], with the invoice as it is then.
     Hold(Arc<str>),
     /// Make a draft final; then [`super::Engine::invoice_changed`].
     Finalize(Arc<str>),

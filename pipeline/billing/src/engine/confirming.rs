@@ -4,7 +4,8 @@
 //! for windows whose chain did not move on since. A window that is not as expected is pushed again,
 //! as the next attempt.
 
-use super::action::{Action, Now, Read, Seen};
+use super::action::{Action, LineSeen, Now, Read, Seen};
+use super::deciding::Turn;
 use super::pairs::PairId;
 use super::{Engine, passed};
 use meterline_core::position::Offset;
@@ -39,24 +40,51 @@ enum What {
     },
 }
 
+/// What waits for room to be read, in the order in which it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Unread {
+    /// Windows of a pair that are due.
+    Pair(PairId),
+    /// A line of a draft.
+    Line(Arc<str>, usize),
+}
+
 impl Engine {
-    /// Reads the summaries of windows of a pair; what does not fit goes next time.
-    pub(super) fn read(&mut self, id: PairId, hours: &[Hour], now: Now) {
+    /// Reads what waits for it, while there is room and Stripe answers.
+    pub(super) fn read_waiting(&mut self, now: Now) {
+        while self.reads.len() < self.settings.reads_max
+            && !self.unread.is_empty()
+            && self.breaker.lets_through(now.wall)
+        {
+            // The turn is for the first that still wants to read.
+            while let Some(waiting) = self.unread.pop_front() {
+                let has_read = match waiting {
+                    Unread::Pair(id) => {
+                        self.pairs.at(id).is_unread = false;
+                        self.look_at(id, now, Turn::Read)
+                    }
+                    Unread::Line(invoice, line) => self.read_waiting_line(&invoice, line),
+                };
+                if has_read {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads the summaries of windows of a pair; what does not fit one reading goes next time.
+    pub(super) fn read(&mut self, id: PairId, hours: &[Hour], now: Now) -> bool {
         let keep = |engine: &mut Self, after: Millis| {
             for hour in hours {
                 engine.pairs.at(id).postpone(*hour, now.wall.after(after));
             }
         };
-        let is_full = self.reads.len() >= self.settings.reads_max;
-        if is_full || !self.breaker.lets_through(now.wall) {
-            let jitter = self.random.random_range(500..2_000);
-            return keep(self, Millis(jitter));
-        }
         let Some(first) = hours.first().copied() else {
-            return;
+            return false;
         };
         let Some(head) = self.pushes.head(&self.key(id, first)) else {
-            return keep(self, Millis(1_000));
+            keep(self, Millis(1_000));
+            return false;
         };
         // A pair has several customers where it was linked again: one at a time.
         let customer: Arc<str> = head.intent.customer.as_str().into();
@@ -73,35 +101,24 @@ impl Engine {
         let span = first..Hour(last.0 + 1);
         keep(self, Millis(60_000));
         self.ask(id, What::Windows(windows), customer, event_name, span);
+        true
     }
 
-    /// Reads all summaries of a draft's line; false where there is no room.
+    /// Reads all summaries of a draft's line.
     pub(super) fn read_line(
         &mut self,
         id: PairId,
-        (invoice, line): (&Arc<str>, usize),
-        (customer, event_name): (&Arc<str>, &Arc<str>),
-        hours: Range<Hour>,
-        now: Now,
-    ) -> bool {
-        let pair = self.pairs.get(id);
-        let is_full = self.reads.len() >= self.settings.reads_max;
-        if pair.is_busy || is_full || !self.breaker.lets_through(now.wall) {
-            return false;
-        }
+        (invoice, number): (&Arc<str>, usize),
+        customer: &Arc<str>,
+        line: &LineSeen,
+    ) {
         let what = What::Line {
             invoice: Arc::clone(invoice),
-            line,
-            version: self.version(id, &hours),
+            line: number,
+            version: self.version(id, &line.hours),
         };
-        self.ask(
-            id,
-            what,
-            Arc::clone(customer),
-            Arc::clone(event_name),
-            hours,
-        );
-        true
+        let (customer, event_name) = (Arc::clone(customer), Arc::clone(&line.event_name));
+        self.ask(id, what, customer, event_name, line.hours.clone());
     }
 
     fn ask(
@@ -215,7 +232,7 @@ impl Engine {
         differing: Option<BTreeMap<Hour, Option<Quantity>>>,
         now: Now,
     ) {
-        self.invoices.look_soon();
+        self.invoices.look_soon(&invoice);
         let Some(differing) = differing else {
             return self
                 .invoices

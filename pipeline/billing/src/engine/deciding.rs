@@ -5,6 +5,7 @@
 //! can be pushed goes before what is to be read, so that one reading proves many windows.
 
 use super::action::Now;
+use super::confirming::Unread;
 use super::pairs::PairId;
 use super::{CLOCK_SLACK, Engine, SPREAD, passed};
 use meterline_core::position::{LogPartition, Offset, Stamp};
@@ -27,6 +28,17 @@ pub(super) enum Decided {
     Nothing,
     At(LogTime),
     Push(Box<Intent>, Option<Offset>),
+    Read,
+}
+
+/// What a look at a pair may begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    /// Nothing: what it wants waits for its turn.
+    Wait,
+    /// A push.
+    Push,
+    /// A reading.
     Read,
 }
 
@@ -98,7 +110,7 @@ impl Engine {
         {
             self.agenda.pop_first();
             self.pairs.at(id).queued = None;
-            self.look_at(id, now, false);
+            self.look_at(id, now, Turn::Wait);
         }
         while self.has_room()
             && !self.starved.is_empty()
@@ -108,7 +120,7 @@ impl Engine {
             // The token is for the first that still wants to push.
             while let Some(id) = self.starved.pop_front() {
                 self.pairs.at(id).is_starved = false;
-                if self.look_at(id, now, true) {
+                if self.look_at(id, now, Turn::Push) {
                     break;
                 }
             }
@@ -119,9 +131,9 @@ impl Engine {
         self.calls < self.settings.calls_max
     }
 
-    /// Looks at the hours of a pair that are due: pushes one where there is room, and reads
-    /// summaries where nothing is left to push. Whether it pushed.
-    fn look_at(&mut self, id: PairId, now: Now, has_room: bool) -> bool {
+    /// Looks at the hours of a pair that are due: pushes one, or reads summaries where nothing is
+    /// left to push, where it is its turn; else it waits for it. Whether the turn was used.
+    pub(super) fn look_at(&mut self, id: PairId, now: Now, turn: Turn) -> bool {
         let pair = self.pairs.get(id);
         if pair.is_busy {
             return false; // Looked at again when it is free.
@@ -141,7 +153,7 @@ impl Engine {
                 }
                 Decided::At(at) => self.pairs.at(id).postpone(hour, at),
                 Decided::Read => to_read.push(hour),
-                Decided::Push(intent, head) if has_room => {
+                Decided::Push(intent, head) if turn == Turn::Push => {
                     self.write_intent(id, hour, *intent, head, now);
                     return true;
                 }
@@ -154,14 +166,22 @@ impl Engine {
                 }
             }
         }
-        if !to_read.is_empty() {
-            self.read(id, &to_read, now);
-        }
-        if let Some(at) = self.pairs.get(id).due() {
-            // What is due now waits for a reading, which has it looked at again.
+        let has_read = turn == Turn::Read && self.read(id, &to_read, now);
+        let pair = self.pairs.at(id);
+        let next = if has_read || to_read.is_empty() {
+            pair.due()
+        } else {
+            if !std::mem::replace(&mut pair.is_unread, true) {
+                self.unread.push_back(Unread::Pair(id));
+            }
+            // What is due now is looked at again when it is its turn.
+            self.pairs.get(id).due_after(now.wall)
+        };
+        if let Some(at) = next {
+            // What is due now and is being read is looked at again when that has ended.
             self.queue(id, at.max(now.wall.after(Millis(1_000))));
         }
-        false
+        has_read
     }
 
     /// What an hour should be at Stripe; `None` where its sum does not fit.

@@ -1,33 +1,24 @@
-//! Invoices: drafts wait until every window of their period is proved.
+//! Invoices as Stripe has them: drafts, which [`super::drafts`] holds, and final ones, which
+//! [`super::carrying`] compares with the windows that they bill.
 //!
-//! A draft with a line of ours is held; when the period is sealed and every window confirmed, all
-//! summaries of the line are read once more, and if nothing moved it is made final. What is held too
-//! long is made final all the same, and said. A final line is compared with the windows that it
-//! bills by [`super::carrying`].
-//!
-//! Nothing of this is remembered anywhere: it follows from Stripe's invoices and the ledger.
+//! Nothing of this is remembered anywhere: it follows from Stripe's invoices and the ledger. What is
+//! final and longer ago than windows are known is freed.
 
 use super::Engine;
 use super::action::{Action, InvoiceSeen, LineSeen, Listed, Listing, Now, Status};
 use super::carrying::Source;
-use super::deciding::TOO_OLD;
+use super::drafts::Check;
 use super::pairs::PairId;
-use meterline_core::pushes::State;
-use meterline_core::quantity::Quantity;
 use meterline_core::time::{Hour, LogTime, Millis};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// How far back invoices are listed at first: a period, its late events, and its draft.
 const FIRST_BACK_MILLIS: i64 = 75 * 24 * 3_600_000;
 /// How far back they are listed then: a draft's life.
 const THEN_BACK: Millis = Millis(4 * 24 * 3_600_000);
-/// How often drafts are looked at.
-const LOOK_EVERY: Millis = Millis(10_000);
 /// How long a change of an invoice is waited for before it is asked for again.
-const CHANGE_AGAIN: Millis = Millis(60_000);
+pub(super) const CHANGE_AGAIN: Millis = Millis(60_000);
 
 /// A customer's lines at a meter: customer, event name.
 type OfMeter = (Arc<str>, Arc<str>);
@@ -46,26 +37,19 @@ pub(super) struct Invoices {
     listed_at: Option<LogTime>,
     /// From when on invoices are being listed, and since when.
     listing: Option<(LogTime, LogTime)>,
-    look_at: LogTime,
+    /// When all drafts are looked at again.
+    pub(super) look_at: LogTime,
+    /// Drafts that are looked at before that: a reading of theirs has ended.
+    pub(super) to_check: Vec<Arc<str>>,
 }
 
 /// An invoice with lines of ours.
 #[derive(Debug)]
 pub(super) struct Invoice {
     pub(super) seen: InvoiceSeen,
-    checks: Vec<Check>,
+    pub(super) checks: Vec<Check>,
     /// When a change may be asked for again.
-    asked_until: LogTime,
-}
-
-/// What is known of a draft's line.
-#[derive(Clone, Copy, Debug, Default)]
-struct Check {
-    /// The version of its windows as of which all summaries were as expected.
-    verified: Option<u64>,
-    is_reading: bool,
-    not_before: LogTime,
-    is_foreign: bool,
+    pub(super) asked_until: LogTime,
 }
 
 impl Invoices {
@@ -93,13 +77,40 @@ impl Invoices {
         self.listed_at = None;
     }
 
-    fn check(&mut self, invoice: &str, line: usize) -> Option<&mut Check> {
+    /// All drafts.
+    pub(super) fn drafts(&self) -> Vec<Arc<str>> {
+        let drafts = self.all.values().map(|invoice| &invoice.seen);
+        let drafts = drafts.filter(|seen| seen.status == Status::Draft);
+        drafts.map(|seen| Arc::clone(&seen.id)).collect()
+    }
+
+    /// A change of an invoice was asked for, and is not asked for again before that time.
+    pub(super) fn asked(&mut self, id: &str, until: LogTime) {
+        if let Some(invoice) = self.all.get_mut(id) {
+            invoice.asked_until = until;
+        }
+    }
+
+    /// Frees invoices that are final and bill only hours before one.
+    pub(super) fn forget_before(&mut self, first: Hour) {
+        let matters = |invoice: &Invoice| {
+            let mut lines = invoice.seen.lines.iter();
+            invoice.seen.status == Status::Draft || lines.any(|line| line.hours.end > first)
+        };
+        self.all.retain(|_, invoice| matters(invoice));
+        self.by_meter.retain(|_, lines| {
+            lines.retain(|(id, _)| self.all.contains_key(id));
+            !lines.is_empty()
+        });
+    }
+
+    pub(super) fn check(&mut self, invoice: &str, line: usize) -> Option<&mut Check> {
         self.all.get_mut(invoice)?.checks.get_mut(line)
     }
 
-    /// Has drafts looked at: a reading has ended, there is room for another.
-    pub(super) fn look_soon(&mut self) {
-        self.look_at = LogTime(i64::MIN);
+    /// Has a draft looked at: a reading of its has ended.
+    pub(super) fn look_soon(&mut self, id: &Arc<str>) {
+        self.to_check.push(Arc::clone(id));
     }
 
     pub(super) fn verified(&mut self, invoice: &str, line: usize, version: u64) {
@@ -211,137 +222,17 @@ impl Engine {
         }
     }
 
-    /// Tells that an invoice was asked to change, and may be looked at again.
-    pub fn invoice_changed(&mut self, id: &str, is_done: bool, now: Now) {
-        if let Some(invoice) = self.invoices.all.get_mut(id) {
-            let pause = if is_done { CHANGE_AGAIN } else { Millis(5_000) };
-            invoice.asked_until = now.wall.after(pause);
-        }
-        // What is not known to be done may be done, and be refused the next time.
-        let soon = if is_done {
-            Millis(2_000)
-        } else {
-            Millis(30_000)
-        };
-        self.invoices.list_at = self.invoices.list_at.min(now.wall.after(soon));
-    }
-
-    /// Holds drafts, looks at what they wait for, and makes those final that are proved.
-    pub(super) fn check_drafts(&mut self, now: Now) {
-        if now.wall < self.invoices.look_at || self.settings.shadow {
-            return;
-        }
-        self.invoices.look_at = now.wall.after(LOOK_EVERY);
-        let drafts = self.invoices.all.values();
-        let drafts = drafts.filter(|invoice| {
-            invoice.seen.status == Status::Draft && invoice.asked_until <= now.wall
-        });
-        let drafts: Vec<_> = drafts.map(|invoice| Arc::clone(&invoice.seen.id)).collect();
-        for id in drafts {
-            self.check_draft(&id, now);
-        }
-    }
-
-    fn check_draft(&mut self, id: &Arc<str>, now: Now) {
-        let Some(invoice) = self.invoices.all.get(id) else {
+    /// Tells what became of an invoice that was asked to change; `None` where that is not known.
+    pub fn invoice_changed(&mut self, id: &str, seen: Option<InvoiceSeen>, now: Now) {
+        let Some(seen) = seen else {
+            // It may be done all the same, and be refused the next time.
+            self.invoices.asked(id, now.wall.after(Millis(5_000)));
+            let soon = now.wall.after(Millis(30_000));
+            self.invoices.list_at = self.invoices.list_at.min(soon);
             return;
         };
-        let is_overdue = now.wall >= invoice.seen.created.after(self.settings.hold_max);
-        let action = if invoice.seen.auto_advance {
-            Action::Hold(Arc::clone(id))
-        } else if self.is_proved(id, now) || is_overdue {
-            Action::Finalize(Arc::clone(id))
-        } else {
-            return;
-        };
-        self.out.push(action);
-        if let Some(invoice) = self.invoices.all.get_mut(id) {
-            invoice.asked_until = now.wall.after(CHANGE_AGAIN);
-        }
-    }
-
-    /// Whether every line of a draft is proved; reads what is left to read.
-    fn is_proved(&mut self, id: &Arc<str>, now: Now) -> bool {
-        let Some(invoice) = self.invoices.all.get(id) else {
-            return false;
-        };
-        let customer = Arc::clone(&invoice.seen.customer);
-        let lines = invoice.seen.lines.clone();
-        let checks = invoice.checks.clone();
-        let mut is_proved = true;
-        for (number, (line, check)) in lines.iter().zip(checks).enumerate() {
-            is_proved &= self.is_line_proved(id, number, &customer, line, check, now);
-        }
-        is_proved
-    }
-
-    fn is_line_proved(
-        &mut self,
-        invoice: &Arc<str>,
-        number: usize,
-        customer: &Arc<str>,
-        line: &LineSeen,
-        check: Check,
-        now: Now,
-    ) -> bool {
-        let Some(tenant) = self.owners.get(customer).cloned() else {
-            return true;
-        };
-        if !self.is_sealed(&tenant, line.hours.end.start()) {
-            return false;
-        }
-        let Some(pair) = self.pair_of(&tenant, &line.event_name) else {
-            return true; // No use, nothing to bill.
-        };
-        if check.is_reading || !self.is_confirmed(pair, customer, line) {
-            return false;
-        }
-        if check.verified == Some(self.version(pair, &line.hours)) {
-            return true;
-        }
-        if now.wall < check.not_before {
-            return false;
-        }
-        let of = (customer, &line.event_name);
-        let is_asked = self.read_line(pair, (invoice, number), of, line.hours.clone(), now);
-        if let Some(check) = self.invoices.check(invoice, number) {
-            check.is_reading = is_asked;
-        }
-        false
-    }
-
-    /// Whether all windows of a line are confirmed with the values that they should have. What
-    /// Stripe would not take is no reason to wait: it is carried.
-    fn is_confirmed(&self, id: PairId, customer: &str, line: &LineSeen) -> bool {
-        let pair = self.pairs.get(id);
-        let mut hours = pair.hours.range(line.hours.clone());
-        hours.all(|(hour, _)| {
-            if pair.impossible.get(hour) == Some(&TOO_OLD) {
-                return true;
-            }
-            let Some((wanted, _)) = self.wanted(id, *hour) else {
-                return true;
-            };
-            match self.pushes.head(&self.key(id, *hour)) {
-                Some(head) if head.intent.customer != customer => true,
-                Some(head) => {
-                    head.state == State::Confirmed
-                        && head.intent.quantity == wanted
-                        && !pair.doubted.contains(hour)
-                }
-                None => wanted == Quantity::ZERO || pair.unlinked.contains(hour),
-            }
-        })
-    }
-
-    /// A number that changes when a chain of one of the windows moves on.
-    pub(super) fn version(&self, id: PairId, hours: &Range<Hour>) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for (hour, _) in self.pairs.get(id).hours.range(hours.clone()) {
-            let head = self.pushes.head(&self.key(id, *hour));
-            (hour, head.map(|head| head.offset)).hash(&mut hasher);
-        }
-        hasher.finish()
+        self.invoices.asked(id, now.wall);
+        self.invoice(seen, now);
     }
 
     pub(super) fn pair_of(&self, tenant: &str, event_name: &str) -> Option<PairId> {

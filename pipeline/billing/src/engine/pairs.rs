@@ -39,8 +39,13 @@ pub(super) struct Pair {
     /// From then on another call may be made.
     pub(super) blocked_until: LogTime,
     pub(super) queued: Option<LogTime>,
-    /// Whether it waits for room.
+    /// Whether it waits for room to push.
     pub(super) is_starved: bool,
+    /// Whether it waits for room to read.
+    pub(super) is_unread: bool,
+    /// How often it was looked up to be changed: what was found at one count holds while it is the
+    /// same. Heads of the ledger count too, because every one that is read changes its pair.
+    pub(super) changes: u64,
     /// A carry that was sent and is not read back.
     pub(super) carrying: Option<u128>,
 }
@@ -62,6 +67,8 @@ impl Pair {
             blocked_until: LogTime(i64::MIN),
             queued: None,
             is_starved: false,
+            is_unread: false,
+            changes: 0,
             carrying: None,
         }
     }
@@ -80,6 +87,11 @@ impl Pair {
     /// The first time at which something is to be looked at.
     pub(super) fn due(&self) -> Option<LogTime> {
         self.todo.values().min().copied()
+    }
+
+    /// The same, of what is not due yet.
+    pub(super) fn due_after(&self, now: LogTime) -> Option<LogTime> {
+        self.todo.values().filter(|at| **at > now).min().copied()
     }
 }
 
@@ -113,8 +125,11 @@ impl Pairs {
         &self.all[place(id)]
     }
 
+    /// A pair that is to be changed.
     pub(super) fn at(&mut self, id: PairId) -> &mut Pair {
-        &mut self.all[place(id)]
+        let pair = &mut self.all[place(id)];
+        pair.changes += 1;
+        pair
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = PairId> + use<> {

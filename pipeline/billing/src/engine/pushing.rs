@@ -136,7 +136,7 @@ impl Engine {
             && let Some(id) = self.pairs.find(&record.key.tenant, &record.key.meter)
         {
             // A window counts for the lines of its chain's customer from its first intent on.
-            let tenant = Arc::clone(&self.pairs.get(id).tenant);
+            let tenant = Arc::clone(&self.pairs.at(id).tenant);
             self.unequal_again(&tenant, id, record.key.window.hour(), now);
         }
         let own = self.writes.0.get(&record.write_id);
@@ -200,7 +200,7 @@ impl Engine {
         if let Some(offset) = head.map(|head| head.offset) {
             self.write_step(id, hour, offset, Step::Outcome(called.outcome), now);
         }
-        let pause = self.pause(id, hour, is_taken, now);
+        let pause = self.pause(id, hour, is_taken);
         let pair = self.pairs.at(id);
         if is_unknown {
             let left = written.until.saturating_sub(now.steady);
@@ -213,7 +213,7 @@ impl Engine {
     }
 
     /// How long a window waits after a call: longer each time that Stripe takes nothing.
-    fn pause(&mut self, id: PairId, hour: Hour, is_taken: bool, _now: Now) -> Millis {
+    fn pause(&mut self, id: PairId, hour: Hour, is_taken: bool) -> Millis {
         let pair = self.pairs.at(id);
         if is_taken {
             pair.tries.remove(&hour);

@@ -36,7 +36,7 @@ impl Stripe {
     }
 
     /// `None` for one that is not of a subscription.
-    async fn invoice(&self, invoice: &Invoice) -> Result<Option<InvoiceSeen>, Failure> {
+    pub(super) async fn invoice(&self, invoice: &Invoice) -> Result<Option<InvoiceSeen>, Failure> {
         let (Some(customer), Some(_)) = (&invoice.customer, invoice.subscription()) else {
             return Ok(None);
         };

@@ -33,12 +33,12 @@ impl World {
                 (2_000, Event::Listed(listed))
             }
             Action::Hold(id) => {
-                let is_done = self.stripe.hold(id).await.result;
-                (300, Event::Changed(Arc::clone(id), is_done))
+                let seen = self.stripe.hold(id).await.result;
+                (300, Event::Changed(Arc::clone(id), seen))
             }
             Action::Finalize(id) => {
-                let is_done = self.stripe.finalize(id).await.result;
-                (300, Event::Changed(Arc::clone(id), is_done))
+                let seen = self.stripe.finalize(id).await.result;
+                (300, Event::Changed(Arc::clone(id), seen))
             }
             Action::Append(_) => unreachable!("records are appended, not called"),
         }

@@ -9,7 +9,7 @@ use crate::stripe;
 use crate::usage::{self, BEGIN, DAY, HOUR, Known, LAST_CUT, Scenario};
 use crate::verdict::Verdict;
 use futures::future::join_all;
-use meterline_billing::engine::{Action, Append, Called, Listed, Seen, Weather};
+use meterline_billing::engine::{Action, Append, Called, InvoiceSeen, Listed, Seen, Weather};
 use meterline_billing::stripe::Stripe;
 use meterline_core::bucket::BucketRow;
 use meterline_core::push::Outcome;
@@ -20,9 +20,13 @@ use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// The shortest step of the clock.
 const STEP: i64 = 500;
+
+/// How often a run says how far it has come.
+const TELL_EVERY: i64 = 12 * HOUR;
 
 /// Something that happens later.
 pub(crate) enum Event {
@@ -32,7 +36,7 @@ pub(crate) enum Event {
     Called(Called),
     Seen(Seen),
     Listed(Listed),
-    Changed(Arc<str>, bool),
+    Changed(Arc<str>, Option<InvoiceSeen>),
 }
 
 pub(crate) struct World {
@@ -107,7 +111,12 @@ impl World {
         let end = LAST_CUT + 4 * DAY;
         let relink_at = BEGIN + 30 * HOUR + 50 * 60_000;
         let mut is_relinked = false;
+        let (began, mut told_at) = (Instant::now(), BEGIN);
         while self.at < end {
+            if self.at >= told_at {
+                self.tell(told_at, began);
+                told_at += TELL_EVERY;
+            }
             if self.at >= relink_at && !is_relinked {
                 is_relinked = true;
                 self.relink().await;
@@ -129,6 +138,13 @@ impl World {
             self.move_to(next.clamp(self.at + STEP, end)).await;
         }
         self.verdict()
+    }
+
+    /// Says how far it has come: a whole run takes minutes.
+    fn tell(&self, at: i64, began: Instant) {
+        let (hours, took) = ((at - BEGIN) / HOUR, began.elapsed().as_secs());
+        let records = self.log.len();
+        println!("hour {hours} after {took} s: {records} records");
     }
 
     async fn set_up(&mut self) {
@@ -209,7 +225,7 @@ impl World {
                 Event::Called(called) => stage.engine.called(called, now),
                 Event::Seen(seen) => stage.engine.seen(seen, now),
                 Event::Listed(listed) => stage.engine.listed(listed, now),
-                Event::Changed(id, is_done) => stage.engine.invoice_changed(&id, is_done, now),
+                Event::Changed(id, seen) => stage.engine.invoice_changed(&id, seen, now),
             }
         }
     }
