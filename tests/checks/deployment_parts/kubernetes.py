@@ -1,5 +1,7 @@
 """deploy/kubernetes: schemas of Kubernetes, and the rules that the manifests promise to keep."""
 
+import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,10 +13,6 @@ VERSIONS = ["1.31.0", "1.35.0"]
 WORKLOADS = {"StatefulSet", "Deployment", "Job"}
 # How long a worker drains by default (rollup.stop_timeout), in seconds.
 STOP_TIMEOUT = 30
-OVERLAY = """
-resources: [{example}]
-components: [{monitoring}]
-"""
 
 
 def check():
@@ -35,14 +33,22 @@ def check():
 
 
 def render(program, folder):
-    """The example; with monitoring it must render too, though its kind has no schema here."""
-    base = tools.ROOT / "deploy" / "kubernetes"
-    up = Path("../..") / "deploy" / "kubernetes"
-    overlay = OVERLAY.format(example=up / "example", monitoring=up / "monitoring")
-    (folder / "kustomization.yaml").write_text(overlay)
-    if "kind: PodMonitor" not in tools.run([program, "build", folder]):
+    """The example with billing; with monitoring it must render too, though its kind has no schema here."""
+    if "kind: PodMonitor" not in with_components(program, folder / "monitored", ["stripe", "monitoring"]):
         raise tools.Failed("kubernetes: the monitoring component adds no PodMonitor")
-    return tools.run([program, "build", base / "example"])
+    return with_components(program, folder / "mine", ["stripe"])
+
+
+def with_components(program, mine, components):
+    """A copy of the example, as an installation makes it."""
+    kubernetes = tools.ROOT / "deploy" / "kubernetes"
+    shutil.copytree(kubernetes / "example", mine)
+    up = os.path.relpath(kubernetes, mine)
+    settings = mine / "kustomization.yaml"
+    text = settings.read_text().replace("../base", f"{up}/base")
+    named = ", ".join(f"{up}/{name}" for name in components)
+    settings.write_text(f"{text}components: [{named}]\n")
+    return tools.run([program, "build", mine])
 
 
 def read(path):
