@@ -23,7 +23,7 @@ ORDER BY (number, checksum)
 SETTINGS non_replicated_deduplication_window = 0";
 
 /// All migrations, in the order they are applied: numbers count up from 1.
-pub const MIGRATIONS: [Migration; 13] = [
+pub const MIGRATIONS: [Migration; 14] = [
     Migration {
         number: 1,
         name: "buckets",
@@ -88,6 +88,11 @@ pub const MIGRATIONS: [Migration; 13] = [
         number: 13,
         name: "stripe",
         sql: include_str!("../clickhouse/0013_stripe.sql"),
+    },
+    Migration {
+        number: 14,
+        name: "reconciliation",
+        sql: include_str!("../clickhouse/0014_reconciliation.sql"),
     },
 ];
 

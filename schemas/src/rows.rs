@@ -12,6 +12,7 @@ pub mod carry;
 pub mod codes;
 pub mod columns;
 pub mod dead_letter;
+pub mod difference;
 pub mod event;
 pub mod judged;
 pub mod place;
@@ -28,6 +29,10 @@ pub use audit::AuditRow;
 pub use bucket::BucketTableRow;
 pub use carry::{CarryRow, WindowColumns};
 pub use dead_letter::{DeadLetterRow, DeadLetterSummary, DeadRecord, ReasonCount};
+pub use difference::{
+    Amount, DifferenceCountRow, DifferenceKey, DifferenceKind, DifferenceRow, PairRow,
+    ReconciliationRow, WindowDifference, WindowRow,
+};
 pub use event::{ArchivedBytesRow, EventVerdictRow};
 pub use place::LogPlace;
 pub use progress::ProgressRow;

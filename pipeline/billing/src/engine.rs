@@ -375,7 +375,7 @@ fn horizon(now: Now) -> Hour {
 }
 
 /// See [`horizon`]: one day less than what is to be read before [`Engine::start`].
-const HORIZON_HOURS: i32 = 69 * 24;
+pub(crate) const HORIZON_HOURS: i32 = 69 * 24;
 
 /// How far this machine's clock may be ahead of the brokers' without an intent being ignored as too
 /// soon; it is then written again.

@@ -19,6 +19,7 @@ mod error;
 mod health;
 mod metrics;
 mod projection;
+pub mod reconcile;
 mod records;
 mod settings;
 mod stage;

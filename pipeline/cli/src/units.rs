@@ -3,6 +3,10 @@
 //! Nothing here goes through a float: shares are parts per million, times are microseconds. A
 //! number without its unit is refused where the unit is not obvious.
 
+mod month;
+
+pub(crate) use month::Month;
+
 use meterline_control::AdoptStart;
 use meterline_core::position::Offset;
 use meterline_core::quantity::{ONE, Quantity};

@@ -34,7 +34,7 @@ fn check_in(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32, pa
 
 #[test]
 fn commands_that_are_not_built_and_stages_that_are_none_are_refused_by_name() {
-    for command in ["setup", "customer", "reconcile"] {
+    for command in ["setup", "customer"] {
         check(
             &format!("stripe {command}"),
             &[],
@@ -73,6 +73,19 @@ fn wrong_usage_exits_with_2() {
         (
             "dead-letters list --reason lost",
             "no such reason; there are bad_pointer",
+        ),
+        ("stripe reconcile", "--period <YYYY-MM>"),
+        (
+            "stripe reconcile --period 2026-13",
+            "`2026-13` is no month: write 2026-10",
+        ),
+        (
+            "stripe reconcile --period 2026-10 --output csv",
+            "use table or json",
+        ),
+        (
+            "stripe reconcile --period 2026-10",
+            "stripe.api_key is not set",
         ),
         ("run --stages nonsense", "there is no stage `nonsense`"),
         ("run", "checkpoint.url is not set"),

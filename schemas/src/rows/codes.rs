@@ -1,4 +1,4 @@
-//! `Enum8` columns of alerts, standings and pushes: one table of codes per core type.
+//! `Enum8` columns of alerts, standings, pushes and differences: one table of codes per core type.
 //!
 //! Refuses a code that this binary does not know, so a row that was written by something else is an
 //! error and never a wrong value.
@@ -226,6 +226,46 @@ pub mod push_step {
     /// # Errors
     /// A code that this binary does not know.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+        super::read(deserializer)
+    }
+}
+
+/// Kinds of differences.
+pub mod difference_kind {
+    use crate::rows::DifferenceKind;
+    use serde::{Deserializer, Serializer};
+
+    impl super::Coded for DifferenceKind {
+        const NAME: &'static str = "kind of difference";
+        const CODES: &'static [(Self, i8)] = &[
+            (Self::NotPushed, 1),
+            (Self::Stale, 2),
+            (Self::Unconfirmed, 3),
+            (Self::StripeDiffers, 4),
+            (Self::Foreign, 5),
+            (Self::Unreadable, 6),
+            (Self::InvoiceDiffers, 7),
+        ];
+    }
+
+    /// Writes the code.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(
+        value: &DifferenceKind,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        super::write(*value, serializer)
+    }
+
+    /// Reads the code.
+    ///
+    /// # Errors
+    /// A code that this binary does not know.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<DifferenceKind, D::Error> {
         super::read(deserializer)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 impl Stripe {
     /// All invoices of subscriptions that were made from a moment on.
-    pub(super) async fn invoices(&self, listing: Listing) -> Result<Vec<InvoiceSeen>, Failure> {
+    pub(crate) async fn invoices(&self, listing: Listing) -> Result<Vec<InvoiceSeen>, Failure> {
         let filter = InvoiceFilter {
             created_from: Some(listing.created_from.0.div_euclid(1_000)),
             ..InvoiceFilter::default()

@@ -23,8 +23,37 @@ const DAYS_AGAIN: usize = 6;
 type Differing = Vec<(Hour, Option<Quantity>)>;
 
 impl Stripe {
+    /// The first to the last hour of a span whose sums are not as expected, and `None` where all are:
+    /// one reading of a month. `sums` are by the first hour of whole days (UTC), and in the span's
+    /// last day, if that is not whole, by hours; the span begins with a day. Sums that are missing
+    /// should be nothing.
+    pub(crate) async fn differing_span(
+        &self,
+        (event_name, customer): (&str, &str),
+        hours: Range<Hour>,
+        sums: &BTreeMap<Hour, Quantity>,
+    ) -> Result<Option<Range<Hour>>, Failure> {
+        let meter = self.meter(event_name).await?;
+        let of = (&*meter, customer);
+        let last_day = Hour(hours.end.0 - hours.end.0.rem_euclid(24));
+        let days = hours.start..last_day;
+        let mut spans = Vec::new();
+        if days.start < days.end {
+            let sum = |day: Range<Hour>| Some(sums.get(&day.start).copied().unwrap_or_default());
+            spans = self.days_to_read_again(of, days, sum).await?;
+        }
+        let last = last_day.max(hours.start)..hours.end;
+        if last.start < last.end {
+            let differing = self.by_hours(of, last, sums).await?;
+            spans.extend(differing.iter().map(|(hour, _)| *hour..Hour(hour.0 + 1)));
+        }
+        let first = spans.iter().map(|span| span.start).min();
+        let end = spans.iter().map(|span| span.end).max();
+        Ok(first.zip(end).map(|(first, end)| first..end))
+    }
+
     /// The hours of a span that are not as expected.
-    pub(super) async fn differing(&self, read: &Read) -> Result<Differing, Failure> {
+    pub(crate) async fn differing(&self, read: &Read) -> Result<Differing, Failure> {
         let meter = self.meter(&read.event_name).await?;
         let of = (&*meter, &*read.customer);
         let expected: BTreeMap<Hour, Quantity> = read.expected.iter().copied().collect();
@@ -34,7 +63,11 @@ impl Stripe {
         if end.0 - start.0 <= PAGE_HOURS || days.start >= days.end {
             return self.by_hours(of, start..end, &expected).await;
         }
-        let again = self.days_to_read_again(of, days.clone(), &expected).await?;
+        let sum = |day| {
+            let mut hours = expected.range(day).map(|(_, quantity)| *quantity);
+            hours.try_fold(Quantity::ZERO, Quantity::plus).ok()
+        };
+        let again = self.days_to_read_again(of, days.clone(), sum).await?;
         if again.len() > DAYS_AGAIN {
             return self.by_hours(of, start..end, &expected).await;
         }
@@ -48,20 +81,19 @@ impl Stripe {
         Ok(differing)
     }
 
-    /// Days whose sum is not that of their hours.
+    /// Days that are not what `sum` says of them; nothing is what `None` says.
     async fn days_to_read_again(
         &self,
         of: (&str, &str),
         days: Range<Hour>,
-        expected: &BTreeMap<Hour, Quantity>,
+        sum: impl Fn(Range<Hour>) -> Option<Quantity>,
     ) -> Result<Vec<Range<Hour>>, Failure> {
         let shown = self.summaries(of, days.clone(), false).await?;
         let mut again = Vec::new();
         let mut start = days.start;
         while start < days.end {
             let day = start..Hour(start.0 + 24);
-            let mut hours = expected.range(day.clone()).map(|(_, quantity)| *quantity);
-            let sum = hours.try_fold(Quantity::ZERO, Quantity::plus).ok();
+            let sum = sum(day.clone());
             let shown = shown.get(&start).copied().unwrap_or(Some(Quantity::ZERO));
             if sum.is_none() || shown != sum {
                 again.push(day.clone());

@@ -9,4 +9,6 @@ mod catalog;
 mod faults;
 mod ledger;
 mod pushing;
+mod reconcile;
 mod site;
+mod tables;

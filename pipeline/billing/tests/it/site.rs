@@ -127,9 +127,41 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// A tenant's calls in an hour.
+pub(crate) fn bucket_row(
+    tenant: &str,
+    hour: Hour,
+    count: u64,
+    changed: Stamp,
+    updated_at: LogTime,
+) -> BucketRow {
+    BucketRow {
+        series: Arc::new(Series {
+            tenant: tenant.into(),
+            meter: METER.into(),
+            kind: Kind::Only,
+            aggregation: Aggregation::Count,
+            dimensions: Box::default(),
+            dimensions_hash: 0,
+        }),
+        window: Window::of(Level::Hour, hour),
+        bucket: Bucket {
+            events: count,
+            changed,
+            updated_at,
+            ..Bucket::default()
+        },
+    }
+}
+
 impl Site {
     /// Topics, tables, a catalog and a Stripe that has the meter.
     pub(crate) fn new() -> Self {
+        Self::with_clock(Clock::Wall)
+    }
+
+    /// The same with a Stripe by another clock.
+    pub(crate) fn with_clock(clock: Clock) -> Self {
         let stack = Stack::running(&RUNNING, Parts::default());
         let site = SITES.fetch_add(1, Ordering::Relaxed);
         let kafka = Settings {
@@ -164,7 +196,7 @@ impl Site {
             arrival_delay_max: 0,
             ..meterline_fake_stripe::Settings::default()
         };
-        let stripe = FakeStripe::start(behaviour, Clock::Wall).expect("a port");
+        let stripe = FakeStripe::start(behaviour, clock).expect("a port");
         let site = Self {
             _stack: stack,
             producer: Producer::connect(&kafka).expect("a client"),
@@ -181,7 +213,7 @@ impl Site {
         site
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let settings = meterline_stripe::Settings {
             api_base: self.stripe.url(),
             ..meterline_stripe::Settings::new(Secret::new(KEY))
@@ -251,23 +283,7 @@ impl Site {
     pub(crate) fn calls(&self, tenant: &str, hour: Hour, count: u64) {
         let partition = partition_of(tenant.as_bytes(), PARTITIONS);
         let offset = self.take_offset(partition);
-        let row = BucketRow {
-            series: Arc::new(Series {
-                tenant: tenant.into(),
-                meter: METER.into(),
-                kind: Kind::Only,
-                aggregation: Aggregation::Count,
-                dimensions: Box::default(),
-                dimensions_hash: 0,
-            }),
-            window: Window::of(Level::Hour, hour),
-            bucket: Bucket {
-                events: count,
-                changed: Stamp { epoch: 0, offset },
-                updated_at: clock(),
-                ..Bucket::default()
-            },
-        };
+        let row = bucket_row(tenant, hour, count, Stamp { epoch: 0, offset }, clock());
         let mut bytes = Vec::new();
         encode_total(self.log_partition(partition), &row, &mut bytes);
         self.publish(&self.kafka.topics().totals(), partition, &bytes);
@@ -305,14 +321,14 @@ impl Site {
         written.expect("acknowledged");
     }
 
-    fn take_offset(&self, partition: u32) -> Offset {
+    pub(crate) fn take_offset(&self, partition: u32) -> Offset {
         let mut next = self.next.lock().expect("no test panics in it");
         let next = next.entry(partition).or_default();
         *next += 1;
         *next - 1
     }
 
-    fn log_partition(&self, partition: u32) -> LogPartition {
+    pub(crate) fn log_partition(&self, partition: u32) -> LogPartition {
         LogPartition {
             topic_id: self.usage,
             partition,
@@ -321,15 +337,7 @@ impl Site {
 
     /// Makes a customer at Stripe, and links an account to it; its id.
     pub(crate) fn link(&self, tenant: &str) -> String {
-        let customer = self.runtime.block_on(async {
-            let request = reqwest::Client::new()
-                .post(format!("{}/v1/customers", self.stripe.url()))
-                .bearer_auth(KEY)
-                .body(format!("name={tenant}"));
-            let made = request.send().await.expect("an answer");
-            let made: serde_json::Value = made.json().await.expect("a customer");
-            made["id"].as_str().expect("an id").to_owned()
-        });
+        let customer = self.customer(tenant);
         let decision = Decision::Account(Box::new(AccountChange {
             account: tenant.to_owned(),
             effective: None,

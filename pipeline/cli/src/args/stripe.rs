@@ -1,7 +1,7 @@
 //! Arguments of `stripe`: what Stripe was told of usage, and what it made of it.
 
 use super::Output;
-use crate::units::parse_moment;
+use crate::units::{Length, Month, parse_moment};
 use clap::{Args, Subcommand};
 use meterline_core::time::EventTime;
 
@@ -13,6 +13,43 @@ pub(crate) enum StripeCommand {
     ///
     /// From the tables, which follow the log within seconds.
     Status(StatusArgs),
+    /// Compare a month's buckets, ledger, summaries at Stripe and invoice lines; exit code 1 where they
+    /// differ.
+    ///
+    /// Windows that are open or changed a moment ago are left out. A run that was stopped goes on
+    /// where it was. Differences are in the table `stripe_differences`, open ones in the view
+    /// `stripe_differences_open`; one that is no longer found is closed. Nothing changes at Stripe.
+    #[command(after_help = "Examples:\n  \
+                            meterline stripe reconcile --period 2026-10\n  \
+                            meterline stripe reconcile --period 2026-10 --tenant acme --restart\n\n\
+                            Exit codes: 0 no difference, 1 differences or failed, 2 wrong usage.")]
+    Reconcile(ReconcileArgs),
+}
+
+/// Arguments of `stripe reconcile`.
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// The month, UTC.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Month,
+    /// One tenant only.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// One meter only.
+    #[arg(long)]
+    pub meter: Option<String>,
+    /// Begin again, also where a run of the same month, tenant and meter was stopped within a day.
+    #[arg(long)]
+    pub restart: bool,
+    /// Leave out windows that changed within this time: they are being pushed.
+    #[arg(long, default_value = "15m", value_name = "DURATION")]
+    pub in_work: Length,
+    /// Most differences to show; the table has all.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_999))]
+    pub limit: u32,
+    /// Form of the output; CSV and parquet are refused.
+    #[arg(long, default_value = "table", value_enum)]
+    pub output: Output,
 }
 
 /// Arguments of `stripe status`.

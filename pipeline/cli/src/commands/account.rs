@@ -35,7 +35,7 @@ pub(crate) fn run(command: &AccountCommand, session: &Session<'_>) -> Result<(),
 }
 
 /// The accounts, read to the end of the control log, and the catalog that they are judged by.
-fn open(session: &Session<'_>) -> Result<(AccountLog, Arc<CatalogDecision>), Failure> {
+pub(super) fn open(session: &Session<'_>) -> Result<(AccountLog, Arc<CatalogDecision>), Failure> {
     let log = session.accounts()?;
     let view = log.control().read_to_end(KAFKA_TIMEOUT)?;
     let catalog = view.catalog().cloned();

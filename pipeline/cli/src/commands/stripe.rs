@@ -4,11 +4,13 @@ use super::Session;
 use crate::args::stripe::StripeCommand;
 use crate::failure::Failure;
 
+mod reconcile;
 mod status;
 
 /// Runs the command.
 pub(crate) fn run(command: &StripeCommand, session: &Session<'_>) -> Result<(), Failure> {
     match command {
         StripeCommand::Status(args) => status::run(args, session),
+        StripeCommand::Reconcile(args) => reconcile::run(args, session),
     }
 }

@@ -8,9 +8,9 @@ use meterline_clickhouse::{DeadLetterFilter, LetterOrder, LetterPage, UsageFilte
 use meterline_core::reason::Reason;
 use meterline_core::time::{EventTime, Level};
 use meterline_schemas::rows::{
-    AlertRow, AuditRow, BucketTableRow, CarryRow, DeadLetterRow, DeliveryRow, ProgressRow,
-    ProjectionPositionRow, PushRow, StandingProgressRow, StandingRow, UsageRow, bucket_table,
-    usage_view,
+    AlertRow, AuditRow, BucketTableRow, CarryRow, DeadLetterRow, DeliveryRow, DifferenceRow,
+    ProgressRow, ProjectionPositionRow, PushRow, ReconciliationRow, StandingProgressRow,
+    StandingRow, UsageRow, bucket_table, usage_view,
 };
 
 /// Columns that no inserted row has: not yet, because only a purge writes them, or because the
@@ -54,6 +54,8 @@ async fn row_types_have_the_columns_of_their_tables() {
     check_columns::<PushRow>(&database, "stripe_pushes").await;
     check_columns::<PushRow>(&database, "stripe_windows").await;
     check_columns::<CarryRow>(&database, "stripe_carries").await;
+    check_columns::<DifferenceRow>(&database, "stripe_differences").await;
+    check_columns::<ReconciliationRow>(&database, "stripe_reconciliations").await;
 }
 
 #[tokio::test]
@@ -62,7 +64,8 @@ async fn every_column_of_a_projection_says_what_it_is() {
     let sql = "SELECT concat(table, '.', name) FROM system.columns \
                WHERE database = currentDatabase() AND comment = '' AND table IN \
                ('standing', 'standing_progress', 'alerts', 'alert_deliveries', \
-               'projection_positions', 'audit_log', 'stripe_pushes', 'stripe_carries')";
+               'projection_positions', 'audit_log', 'stripe_pushes', 'stripe_carries', \
+               'stripe_differences', 'stripe_reconciliations')";
     assert_eq!(database.fetch::<String>(sql).await, [""; 0]);
 }
 
