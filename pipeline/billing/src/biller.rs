@@ -10,7 +10,7 @@ mod feed;
 pub(crate) use control::meters;
 
 use crate::clock::Clock;
-use crate::engine::{Action, Append, Engine};
+use crate::engine::{Action, Append, Engine, Notice};
 use crate::error::BillingError;
 use crate::health::{Health, STAGE};
 use crate::metrics::Metrics;
@@ -188,6 +188,29 @@ impl Biller {
             self.tasks.begin(action);
         }
         self.metrics.in_flight(self.tasks.len());
+        for notice in self.engine.notices() {
+            self.tell(notice);
+        }
+    }
+
+    fn tell(&self, notice: Notice) {
+        self.metrics.noticed(&notice);
+        match notice {
+            Notice::Unproved { invoice } => tracing::error!(
+                stage = STAGE,
+                invoice = &*invoice,
+                "an invoice is made final unproved, it was held for as long as it may be"
+            ),
+            Notice::Foreign {
+                invoice,
+                event_name,
+            } => tracing::error!(
+                stage = STAGE,
+                invoice = &*invoice,
+                event_name = &*event_name,
+                "an invoice bills use that is not in the ledger"
+            ),
+        }
     }
 
     /// Waits for what was begun, and has written what became of calls: nobody else knows it, and
@@ -229,6 +252,7 @@ impl Biller {
         self.shown.counts(counts);
         self.metrics.counts(counts);
         self.metrics.ledger(self.engine.pushes().counts());
+        self.metrics.alarms(self.engine.alarms(self.clock.now()));
         let is_refused = self.shown.is_refused();
         self.metrics.stripe(self.engine.is_away(), is_refused);
         Ok(())

@@ -10,6 +10,7 @@
 //! [`meterline_core::pushes`] alone; a wrong step in here costs time, never money.
 
 mod action;
+mod alarms;
 mod carrying;
 mod confirming;
 mod deciding;
@@ -25,6 +26,7 @@ pub use action::{
     Action, Append, Call, Called, InvoiceSeen, LineSeen, Listed, Listing, Now, Read, Seen, Status,
     Weather,
 };
+pub use alarms::{Alarms, Notice};
 pub use pairs::Counts;
 pub use settings::EngineSettings;
 
@@ -101,6 +103,9 @@ pub struct Engine {
     sweep_at: LogTime,
     started: bool,
     out: Vec<Action>,
+    notices: Vec<Notice>,
+    /// Windows with carries that no invoice bills, as of the last sweep.
+    unbilled: u64,
 }
 
 impl Engine {
@@ -135,6 +140,8 @@ impl Engine {
             sweep_at: LogTime(i64::MIN),
             started: false,
             out: Vec::new(),
+            notices: Vec::new(),
+            unbilled: 0,
         }
     }
 
@@ -303,6 +310,7 @@ impl Engine {
         self.pushes.sweep();
         self.pairs.forget_before(horizon(now));
         self.invoices.forget_before(horizon(now));
+        self.count_unbilled(now);
     }
 
     fn own(&mut self, customer: Arc<str>, tenant: &Arc<str>) {
@@ -380,3 +388,6 @@ pub(crate) const HORIZON_HOURS: i32 = 69 * 24;
 /// How far this machine's clock may be ahead of the brokers' without an intent being ignored as too
 /// soon; it is then written again.
 const CLOCK_SLACK: Millis = Millis(1_000);
+
+#[cfg(test)]
+mod tests;

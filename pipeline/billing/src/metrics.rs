@@ -1,6 +1,6 @@
 //! What Prometheus reads from the stage. No label carries a tenant or a meter.
 
-use crate::engine::Counts;
+use crate::engine::{Alarms, Counts, Notice};
 use meterline_core::pushes::Counts as Ledger;
 use meterline_stripe::Failure;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -116,6 +116,11 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     away: Gauge,
     refused: Gauge,
+    oldest_open: Gauge,
+    drafts: Family<OfState, Gauge>,
+    unproved: Counter,
+    foreign_lines: Gauge,
+    carries: Family<OfState, Gauge>,
 }
 
 impl Metrics {
@@ -135,6 +140,11 @@ impl Metrics {
             in_flight: Gauge::default(),
             away: Gauge::default(),
             refused: Gauge::default(),
+            oldest_open: Gauge::default(),
+            drafts: Family::default(),
+            unproved: Counter::default(),
+            foreign_lines: Gauge::default(),
+            carries: Family::default(),
         };
         metrics.begin();
         let registry = metrics.register();
@@ -156,6 +166,7 @@ impl Metrics {
         }
         self.counts(Counts::default());
         self.ledger(Ledger::default());
+        self.alarms(Alarms::default());
     }
 
     fn register(&self) -> Registry {
@@ -180,7 +191,23 @@ impl Metrics {
         registry.register("away", help, self.away.clone());
         let help = "1 while Stripe refuses the key for something";
         registry.register("key_refused", help, self.refused.clone());
+        self.register_alarms(&mut registry);
         registry
+    }
+
+    fn register_alarms(&self, registry: &mut Registry) {
+        let help = "Age of the oldest hour window that is not proved, by its start";
+        let oldest = self.oldest_open.clone();
+        registry.register_with_unit("oldest_open_window", help, Unit::Seconds, oldest);
+        let help = "Invoices that are held until they are proved, by state";
+        registry.register("drafts", help, self.drafts.clone());
+        let help =
+            "Invoices made final unproved, because they were held for as long as they may be";
+        registry.register("unproved_invoices", help, self.unproved.clone());
+        let help = "Lines of invoices with use that is not in the ledger";
+        registry.register("foreign_lines", help, self.foreign_lines.clone());
+        let help = "Differences of final invoices that are billed to nobody yet, by state";
+        registry.register("open_carries", help, self.carries.clone());
     }
 
     /// An attempt failed.
@@ -224,10 +251,36 @@ impl Metrics {
             ("open", counts.open),
             ("unlinked", counts.unlinked),
             ("impossible", counts.impossible),
+            ("too_many_digits", counts.too_many_digits),
         ] {
             self.windows
                 .get_or_create(&OfState { state })
                 .set(whole(count));
+        }
+    }
+
+    /// How near the deadlines are.
+    pub(crate) fn alarms(&self, alarms: Alarms) {
+        self.oldest_open.set(alarms.oldest_open_millis / 1_000);
+        self.foreign_lines.set(whole(alarms.foreign_lines));
+        let of = |state| OfState { state };
+        let drafts = [("held", alarms.drafts_held), ("late", alarms.drafts_late)];
+        for (state, count) in drafts {
+            self.drafts.get_or_create(&of(state)).set(whole(count));
+        }
+        let carries = [
+            ("waiting", alarms.waiting_carries),
+            ("unbilled", alarms.unbilled_carries),
+        ];
+        for (state, count) in carries {
+            self.carries.get_or_create(&of(state)).set(whole(count));
+        }
+    }
+
+    /// Something was told once.
+    pub(crate) fn noticed(&self, notice: &Notice) {
+        if matches!(notice, Notice::Unproved { .. }) {
+            self.unproved.inc();
         }
     }
 

@@ -55,7 +55,8 @@ pub struct Carry {
     pub window: EventTime,
     /// What is added, in the meter's base unit; may be negative.
     pub quantity: Quantity,
-    /// What the source's windows come to.
+    /// What the source's windows come to; less where a part of the difference has too many digits
+    /// for its window, and is carried by a later record of the chain.
     pub wanted: Quantity,
     /// What Stripe billed for them.
     pub billed: Quantity,

@@ -18,7 +18,8 @@
 mod next;
 
 pub use next::{
-    CannotPush, Link, Next, REFUSED_AGAIN, STRIPE_DIGITS, Wanted, again, can_push, next,
+    CannotPush, Link, Next, REFUSED_AGAIN, STRIPE_DIGITS, Wanted, again, can_push,
+    nearest_that_fits, next,
 };
 
 use crate::chain::{Chains, Ruling, of_partition};

@@ -15,7 +15,7 @@ use super::{Engine, horizon};
 use meterline_core::carry::{CARRIED_WINDOWS_MAX, CarriedWindow, Carry, CarryKey, CarryRecord};
 use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::push::Stamps;
-use meterline_core::pushes::can_push;
+use meterline_core::pushes::nearest_that_fits;
 use meterline_core::quantity::Quantity;
 use meterline_core::time::{EventTime, Hour, LogTime, Millis};
 use rand::Rng;
@@ -39,6 +39,8 @@ pub(super) enum Source {
 pub(super) struct Unequal {
     by_time: BTreeSet<(LogTime, Source)>,
     times: BTreeMap<Source, LogTime>,
+    /// Those that could not be carried when they were looked at last.
+    waiting: BTreeSet<Source>,
 }
 
 impl Unequal {
@@ -53,6 +55,11 @@ impl Unequal {
         }
         self.times.insert(source.clone(), at);
         self.by_time.insert((at, source));
+    }
+
+    /// How many could not be carried when they were looked at last.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::try_from(self.waiting.len()).unwrap_or(u64::MAX)
     }
 
     /// The next source whose time has come.
@@ -103,6 +110,7 @@ impl Engine {
             return;
         }
         while let Some(source) = self.unequal.next(now.wall) {
+            self.unequal.waiting.remove(&source);
             if let Some(at) = self.carry_source(&source, now) {
                 self.unequal.plan(source, at);
             }
@@ -136,12 +144,15 @@ impl Engine {
             return Some(later);
         }
         let hour = EventTime(now.wall.0 * 1_000).hour();
-        let Some((customer, event_name)) = self.billed_now(sum.id, hour) else {
-            return Some(later); // Nobody is billed now: it waits, and is shown.
+        let billed_now = self.billed_now(sum.id, hour);
+        let part = self.part_that_fits(sum.id, hour, quantity);
+        let (Some((customer, event_name)), Some(part)) = (billed_now, part) else {
+            // Somebody may be billed later, and another hour's window may have fewer digits.
+            self.unequal.waiting.insert(source.clone());
+            return Some(later);
         };
-        if !self.fits(sum.id, hour, quantity) {
-            return Some(later); // Another hour's window may have fewer digits.
-        }
+        // What is left of it is the difference of the next look.
+        let wanted = minus(sum.wanted, minus(quantity, part)?)?;
         let head = carried.map(|carried| carried.offset);
         let write_id = self.random.random();
         let record = CarryRecord {
@@ -152,8 +163,8 @@ impl Engine {
                 customer,
                 event_name,
                 window: hour.start(),
-                quantity,
-                wanted: sum.wanted,
+                quantity: part,
+                wanted,
                 billed: sum.billed,
                 stamps: Stamps::new(sum.changes.into_iter().collect()),
                 windows: sum.windows,
@@ -166,12 +177,14 @@ impl Engine {
         Some(later)
     }
 
-    /// Whether Stripe would take an hour's value with a carry.
-    fn fits(&self, id: PairId, hour: Hour, quantity: Quantity) -> bool {
-        let wanted = self.wanted(id, hour).map(|(wanted, _)| wanted);
-        let sum = wanted.and_then(|wanted| wanted.plus(quantity).ok());
-        let now = LogTime(hour.start().0 / 1_000);
-        sum.is_some_and(|sum| can_push(hour.start(), sum, now).is_ok())
+    /// The most of a difference with which Stripe would take an hour's value; `None` where that is
+    /// nothing, or would go the other way.
+    fn part_that_fits(&self, id: PairId, hour: Hour, quantity: Quantity) -> Option<Quantity> {
+        let (wanted, _) = self.wanted(id, hour)?;
+        let sum = wanted.plus(quantity).ok()?;
+        let part = minus(nearest_that_fits(sum), wanted)?;
+        let is_of_it = part != Quantity::ZERO && part.is_negative() == quantity.is_negative();
+        is_of_it.then_some(part)
     }
 
     /// Who is billed for an hour's window: whom its chain has, else whom the account has.
@@ -316,6 +329,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// From then on a window is too old to be pushed, whatever the clocks say.
+pub(super) fn too_old_at(hour: Hour) -> LogTime {
+    LogTime(Hour(hour.0 + TOO_OLD_HOURS + 1).start().0 / 1_000)
 }
 
 /// A final line's sum.

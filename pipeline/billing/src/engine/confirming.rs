@@ -254,8 +254,10 @@ impl Engine {
         if is_ours {
             self.invoices.unread(&invoice, line, now.wall);
         } else {
-            // Somebody else pushed to our meter: nothing that we can mend. It is shown.
-            self.invoices.foreign(&invoice, line, version);
+            // Somebody else pushed to our meter: nothing that we can mend. It is told.
+            if self.invoices.foreign(&invoice, line, version) {
+                self.tell_foreign(&invoice, line);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! can be pushed goes before what is to be read, so that one reading proves many windows.
 
 use super::action::Now;
+use super::carrying::too_old_at;
 use super::confirming::Unread;
 use super::pairs::PairId;
 use super::{CLOCK_SLACK, Engine, SPREAD, passed};
@@ -209,6 +210,7 @@ impl Engine {
     /// The next step for an hour.
     fn decide(&mut self, id: PairId, hour: Hour, now: Now) -> Decided {
         let key = self.key(id, hour);
+        self.pairs.at(id).impossible.remove(&hour);
         let Some((quantity, stamps)) = self.wanted(id, hour) else {
             return self.impossible(id, hour, TOO_LARGE, now);
         };
@@ -264,6 +266,10 @@ impl Engine {
     fn impossible(&mut self, id: PairId, hour: Hour, reason: &'static str, now: Now) -> Decided {
         self.carry_too_old(id, hour, reason, now);
         self.pairs.at(id).impossible.insert(hour, reason);
+        if reason == TOO_MANY_DIGITS {
+            // Until then another value of it may be pushed; if it was also carried, twice is billed.
+            return Decided::At(too_old_at(hour));
+        }
         Decided::Nothing
     }
 

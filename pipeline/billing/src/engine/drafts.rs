@@ -10,7 +10,6 @@
 use super::Engine;
 use super::action::{Action, LineSeen, Now, Status};
 use super::confirming::Unread;
-use super::deciding::TOO_OLD;
 use super::invoices::CHANGE_AGAIN;
 use super::pairs::PairId;
 use meterline_core::pushes::State;
@@ -81,7 +80,10 @@ impl Engine {
         let is_overdue = now.wall >= seen.created.after(self.settings.hold_max);
         let action = if seen.auto_advance {
             Action::Hold(Arc::clone(id))
-        } else if self.is_proved(id, now) || is_overdue {
+        } else if self.is_proved(id, now) {
+            Action::Finalize(Arc::clone(id))
+        } else if is_overdue {
+            self.tell_unproved(id);
             Action::Finalize(Arc::clone(id))
         } else {
             return;
@@ -193,7 +195,7 @@ impl Engine {
         let pair = self.pairs.get(id);
         let mut hours = pair.hours.range(line.hours.clone());
         hours.all(|(hour, _)| {
-            if pair.impossible.get(hour) == Some(&TOO_OLD) {
+            if pair.impossible.contains_key(hour) {
                 return true;
             }
             let Some((wanted, _)) = self.wanted(id, *hour) else {

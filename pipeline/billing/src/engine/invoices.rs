@@ -50,6 +50,8 @@ pub(super) struct Invoice {
     pub(super) checks: Vec<Check>,
     /// When a change may be asked for again.
     pub(super) asked_until: LogTime,
+    /// Whether people were told that it is made final unproved.
+    is_told: bool,
 }
 
 impl Invoices {
@@ -75,6 +77,28 @@ impl Invoices {
     /// Has all invoices listed again.
     pub(super) fn list_all(&mut self) {
         self.listed_at = None;
+    }
+
+    /// All that are known.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Invoice> {
+        self.all.values()
+    }
+
+    /// Whether an invoice bills an hour of a customer's use of a meter.
+    pub(super) fn bills(&self, customer: &str, event_name: &str, hour: Hour) -> bool {
+        let key = (Arc::from(customer), Arc::from(event_name));
+        let mut places = self.by_meter.get(&key).into_iter().flatten();
+        places.any(|(invoice, line)| {
+            let lines = self.all.get(invoice).map(|known| &known.seen.lines);
+            let line = lines.and_then(|lines| lines.get(*line));
+            line.is_some_and(|line| line.hours.contains(&hour))
+        })
+    }
+
+    /// Whether nothing was told of an invoice before; from now on something was.
+    pub(super) fn is_told_first(&mut self, id: &str) -> bool {
+        let known = self.all.get_mut(id);
+        known.is_some_and(|known| !std::mem::replace(&mut known.is_told, true))
     }
 
     /// All drafts.
@@ -113,18 +137,24 @@ impl Invoices {
         self.to_check.push(Arc::clone(id));
     }
 
+    /// All summaries of a line are as expected.
     pub(super) fn verified(&mut self, invoice: &str, line: usize, version: u64) {
-        if let Some(check) = self.check(invoice, line) {
-            check.is_reading = false;
-            check.verified = Some(version);
-        }
+        self.judged(invoice, line, version, false);
     }
 
-    pub(super) fn foreign(&mut self, invoice: &str, line: usize, version: u64) {
-        self.verified(invoice, line, version);
-        if let Some(check) = self.check(invoice, line) {
-            check.is_foreign = true;
-        }
+    /// All of a line are as expected that are ours; whether that it has others is new.
+    pub(super) fn foreign(&mut self, invoice: &str, line: usize, version: u64) -> bool {
+        self.judged(invoice, line, version, true)
+    }
+
+    fn judged(&mut self, invoice: &str, line: usize, version: u64, is_foreign: bool) -> bool {
+        let Some(check) = self.check(invoice, line) else {
+            return false;
+        };
+        check.is_reading = false;
+        check.verified = Some(version);
+        let was_foreign = std::mem::replace(&mut check.is_foreign, is_foreign);
+        is_foreign && !was_foreign
     }
 
     pub(super) fn unread(&mut self, invoice: &str, line: usize, not_before: LogTime) {
@@ -210,6 +240,7 @@ impl Engine {
                     seen,
                     checks: vec![Check::default(); count],
                     asked_until: LogTime(i64::MIN),
+                    is_told: false,
                 };
                 self.invoices.all.insert(Arc::clone(&id), invoice);
             }

@@ -4,6 +4,7 @@
 //! one concurrent call for a customer and meter, and because what follows from one depends on what
 //! became of the other.
 
+use super::deciding::TOO_OLD;
 use super::values::{Value, can_push};
 use meterline_core::bucket::BucketRow;
 use meterline_core::catalog::Aggregation;
@@ -108,6 +109,8 @@ pub struct Counts {
     pub unlinked: u64,
     /// Windows that Stripe would not take.
     pub impossible: u64,
+    /// Those of them whose value has too many digits: it is carried, in parts, when it can be.
+    pub too_many_digits: u64,
 }
 
 /// All pairs.
@@ -232,6 +235,21 @@ impl Pairs {
         sealed
     }
 
+    /// The oldest hour that is to be pushed or proved: one that Stripe would not take for its age
+    /// is carried.
+    pub(super) fn oldest_open(&self) -> Option<Hour> {
+        let oldest = self.all.iter().filter_map(|pair| {
+            let mut open = pair.todo.keys();
+            let open = open.find(|hour| !pair.impossible.contains_key(hour));
+            let parked = pair.impossible.iter();
+            let parked = parked.filter(|(_, reason)| **reason != TOO_OLD);
+            let parked = parked.map(|(hour, _)| hour).next();
+            let first = open.into_iter().chain(pair.unlinked.first()).chain(parked);
+            first.min().copied()
+        });
+        oldest.min()
+    }
+
     pub(super) fn counts(&self) -> Counts {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let mut counts = Counts {
@@ -243,6 +261,9 @@ impl Pairs {
             counts.open += count(pair.todo.len());
             counts.unlinked += count(pair.unlinked.len());
             counts.impossible += count(pair.impossible.len());
+            let reasons = pair.impossible.values();
+            let digits = reasons.filter(|reason| **reason != TOO_OLD);
+            counts.too_many_digits += count(digits.count());
         }
         counts
     }

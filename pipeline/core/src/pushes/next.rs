@@ -6,7 +6,7 @@
 
 use super::{Head, State};
 use crate::push::{Intent, PushKey, Stamps};
-use crate::quantity::{DECIMALS, Quantity};
+use crate::quantity::{DECIMALS, ONE, Quantity};
 use crate::time::{EventTime, LogTime, Millis};
 
 /// Stripe takes events of so many calendar days back; one is kept for the way there.
@@ -171,6 +171,23 @@ pub fn can_push(window: EventTime, quantity: Quantity, now: LogTime) -> Result<(
         return Err(CannotPush::TooManyDigits);
     }
     Ok(())
+}
+
+/// The value next to this one, towards zero, that has no more digits than Stripe takes.
+#[must_use]
+pub fn nearest_that_fits(quantity: Quantity) -> Quantity {
+    let raw = quantity.raw();
+    let mut unit = 1;
+    while significant_digits(Quantity::from_raw(raw / unit * unit).unwrap_or_default())
+        > STRIPE_DIGITS
+        && unit < ONE
+    {
+        unit *= 10;
+    }
+    // Of a whole number no digit can be left out.
+    let most = 10_i128.pow(STRIPE_DIGITS) - 1;
+    let raw = (raw / unit * unit).clamp(-most * ONE, most * ONE);
+    Quantity::from_raw(raw).unwrap_or_default()
 }
 
 /// Digits from the first that is not 0 to the last, of the shortest text: 1,200.5 has 5. Zeros
