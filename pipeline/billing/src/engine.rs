@@ -20,7 +20,7 @@ mod pace;
 mod pairs;
 mod pushing;
 mod settings;
-mod values;
+pub(crate) mod values;
 
 pub use action::{
     Action, Append, Call, Called, InvoiceSeen, LineSeen, Listed, Listing, Now, Read, Seen, Status,

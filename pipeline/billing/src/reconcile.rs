@@ -13,6 +13,9 @@
 mod findings;
 mod lines;
 mod slice;
+mod statement;
+
+pub use statement::{MeterStatement, StatementLine, StatementReader, StatementWindow};
 
 use crate::error::BillingError;
 use crate::settings::BillingSettings;
@@ -126,6 +129,16 @@ pub enum ReconcileError {
         /// Why.
         #[source]
         failure: Failure,
+    },
+    /// Carries into a window do not fit a quantity together.
+    #[error("the carries into {meter} of {tenant} at {window} do not fit a quantity together")]
+    TooLarge {
+        /// Who is billed.
+        tenant: String,
+        /// The meter.
+        meter: String,
+        /// First moment of the window.
+        window: EventTime,
     },
     /// A task panicked.
     #[error("a reading of summaries ended without an answer")]

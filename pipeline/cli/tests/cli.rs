@@ -87,6 +87,11 @@ fn wrong_usage_exits_with_2() {
             "stripe reconcile --period 2026-10",
             "stripe.api_key is not set",
         ),
+        ("stripe statement --period 2026-10", "--tenant <TENANT>"),
+        (
+            "stripe statement --period 2026-10 --tenant acme --output table",
+            "use --output json or csv",
+        ),
         ("run --stages nonsense", "there is no stage `nonsense`"),
         ("run", "checkpoint.url is not set"),
         (

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 /// The value of an hour.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Value(SmallVec<[Part; 1]>);
+pub(crate) struct Value(SmallVec<[Part; 1]>);
 
 #[derive(Clone, Copy, Debug)]
 struct Part {
@@ -25,7 +25,7 @@ struct Part {
 
 impl Value {
     /// Takes a bucket; whether it is newer than what was known of its log partition.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         log_partition: LogPartition,
         aggregation: Aggregation,
@@ -50,7 +50,7 @@ impl Value {
     ///
     /// # Errors
     /// Where the sum does not fit.
-    pub(super) fn quantity(&self, aggregation: Aggregation) -> Result<Quantity, NotAQuantity> {
+    pub(crate) fn quantity(&self, aggregation: Aggregation) -> Result<Quantity, NotAQuantity> {
         let values = || self.0.iter().filter_map(|part| part.value);
         Ok(match aggregation {
             Aggregation::Min => values().min().unwrap_or_default(),
@@ -65,7 +65,7 @@ impl Value {
     }
 
     /// The last change in each log partition.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (LogPartition, Stamp)> {
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (LogPartition, Stamp)> {
         self.0.iter().map(|part| (part.log_partition, part.changed))
     }
 }

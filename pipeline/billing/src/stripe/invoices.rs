@@ -16,8 +16,18 @@ use std::sync::Arc;
 impl Stripe {
     /// All invoices of subscriptions that were made from a moment on.
     pub(crate) async fn invoices(&self, listing: Listing) -> Result<Vec<InvoiceSeen>, Failure> {
+        self.invoices_of(listing, None).await
+    }
+
+    /// The same of one customer, if there is one.
+    pub(crate) async fn invoices_of(
+        &self,
+        listing: Listing,
+        customer: Option<&str>,
+    ) -> Result<Vec<InvoiceSeen>, Failure> {
         let filter = InvoiceFilter {
             created_from: Some(listing.created_from.0.div_euclid(1_000)),
+            customer,
             ..InvoiceFilter::default()
         };
         let mut all = Vec::new();

@@ -103,6 +103,16 @@ impl Stripe {
         Ok(again)
     }
 
+    /// What Stripe shows of a customer's meter by hours; `None` for what is no quantity.
+    pub(crate) async fn hours_shown(
+        &self,
+        (event_name, customer): (&str, &str),
+        hours: Range<Hour>,
+    ) -> Result<BTreeMap<Hour, Option<Quantity>>, Failure> {
+        let meter = self.meter(event_name).await?;
+        self.summaries((&meter, customer), hours, true).await
+    }
+
     async fn by_hours(
         &self,
         of: (&str, &str),

@@ -11,4 +11,5 @@ mod ledger;
 mod pushing;
 mod reconcile;
 mod site;
+mod statement;
 mod tables;

@@ -4,7 +4,9 @@
 use crate::catalog::{EVENT_NAME, METER};
 use crate::site::{KEY, PARTITIONS, Site, last_hour};
 use meterline_billing::BillingSettings;
-use meterline_billing::reconcile::{Billed, ReconcileSettings, Reconciled, Reconciler, Scope};
+use meterline_billing::reconcile::{
+    Billed, ReconcileSettings, Reconciled, Reconciler, Scope, StatementReader,
+};
 use meterline_billing::stripe::Pace;
 use meterline_clickhouse::Secret;
 use meterline_core::carry::{Carry, CarryKey, CarryRecord};
@@ -27,23 +29,23 @@ const PUSHES: LogPartition = LogPartition {
 };
 
 /// A while ago: nothing here is in work.
-fn before() -> LogTime {
+pub(crate) fn before() -> LogTime {
     LogTime(LogTime::from(SystemTime::now()).0 - 3_600_000)
 }
 
 /// From the first hour of a day, two days and some hours.
-fn period() -> Range<Hour> {
+pub(crate) fn period() -> Range<Hour> {
     let end = Hour(last_hour().0 + 1);
     let first = end.0 - 49;
     Hour(first - first.rem_euclid(24))..end
 }
 
 /// An hour of the period's first day.
-fn early(hour: i32) -> Hour {
+pub(crate) fn early(hour: i32) -> Hour {
     Hour(period().start.0 + hour)
 }
 
-fn quantity(text: &str) -> Quantity {
+pub(crate) fn quantity(text: &str) -> Quantity {
     Quantity::parse(text).expect("a quantity")
 }
 
@@ -55,13 +57,20 @@ fn scope() -> Scope {
     }
 }
 
-fn confirmed() -> Vec<Step> {
+pub(crate) fn confirmed() -> Vec<Step> {
     vec![Step::Outcome(Outcome::Received), Step::Confirmed]
 }
 
 impl Site {
     /// Writes the steps of a push of a tenant's window as the projection does.
-    fn ledger(&self, tenant: &str, customer: &str, hour: Hour, value: &str, steps: Vec<Step>) {
+    pub(crate) fn ledger(
+        &self,
+        tenant: &str,
+        customer: &str,
+        hour: Hour,
+        value: &str,
+        steps: Vec<Step>,
+    ) {
         let intent = Intent {
             customer: customer.to_owned(),
             event_name: EVENT_NAME.to_owned(),
@@ -98,7 +107,7 @@ impl Site {
     }
 
     /// A tenant of whom everything agrees, with a customer of its own; the customer.
-    fn agreed(&self, tenant: &str, hour: Hour, count: u64) -> String {
+    pub(crate) fn agreed(&self, tenant: &str, hour: Hour, count: u64) -> String {
         let customer = self.customer(tenant);
         let value = count.to_string();
         self.bucket(tenant, hour, count, before());
@@ -139,7 +148,11 @@ impl Site {
         self.runtime.block_on(inserted).expect("inserted");
     }
 
-    fn reconciler(&self, customers: &[(&str, &str)], slice_pairs: u32) -> Arc<Reconciler> {
+    pub(crate) fn reconciler(
+        &self,
+        customers: &[(&str, &str)],
+        slice_pairs: u32,
+    ) -> Arc<Reconciler> {
         let customers = customers.iter();
         let customers = customers.map(|(tenant, id)| ((*tenant).to_owned(), (*id).to_owned()));
         let billed = Billed {
@@ -360,4 +373,13 @@ fn a_final_line_bills_its_windows_or_is_a_difference_until_it_is_carried() {
     site.stripe.advance_blocking(60_000);
     let (_, open) = site.finish(&reconciler);
     assert_eq!(open, []);
+    let mut reader = StatementReader::new(reconciler, "late", period());
+    let statement = site.runtime.block_on(reader.next()).expect("all answers");
+    let statement = statement.expect("a meter");
+    assert_eq!(statement.invoice_of(early(3)), Some(&*line.subject));
+    assert_eq!(statement.invoice_of(early(26)), None);
+    let of_line = &statement.lines[0];
+    let carried = statement.carried_of(&of_line.source);
+    assert_eq!((of_line.is_final, of_line.billed), (true, quantity("5")));
+    assert_eq!((&*of_line.source, carried), (&*source, Some(quantity("3"))));
 }

@@ -4,6 +4,7 @@ use super::Output;
 use crate::units::{Length, Month, parse_moment};
 use clap::{Args, Subcommand};
 use meterline_core::time::EventTime;
+use std::path::PathBuf;
 
 /// Commands on Stripe.
 #[derive(Debug, Subcommand)]
@@ -24,6 +25,35 @@ pub(crate) enum StripeCommand {
                             meterline stripe reconcile --period 2026-10 --tenant acme --restart\n\n\
                             Exit codes: 0 no difference, 1 differences or failed, 2 wrong usage.")]
     Reconcile(ReconcileArgs),
+    /// Write a tenant's month: each hour from the events that it counts to the invoice that bills it.
+    ///
+    /// Per meter and hour: events and value of the buckets, the records of the last change, what was
+    /// pushed and confirmed at which offsets, under which identifier, what Stripe shows, and which
+    /// invoice bills it; then invoice lines, carries with what they correct, and totals. It judges
+    /// nothing; `stripe reconcile` does.
+    #[command(after_help = "Examples:\n  \
+                            meterline stripe statement --period 2026-10 --tenant acme\n  \
+                            meterline stripe statement --period 2026-10 --tenant acme --output csv \
+                            --output-file acme.csv")]
+    Statement(StatementArgs),
+}
+
+/// Arguments of `stripe statement`.
+#[derive(Debug, Args)]
+pub(crate) struct StatementArgs {
+    /// The month, UTC.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Month,
+    /// Whose month.
+    #[arg(long)]
+    pub tenant: String,
+    /// Form of the output; tables and parquet are refused.
+    #[arg(long, default_value = "json", value_enum)]
+    pub output: Output,
+    /// Write to this file instead of standard output. It is there only once it is whole, and then
+    /// replaces what was there.
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
 }
 
 /// Arguments of `stripe reconcile`.

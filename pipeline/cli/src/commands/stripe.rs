@@ -5,6 +5,7 @@ use crate::args::stripe::StripeCommand;
 use crate::failure::Failure;
 
 mod reconcile;
+mod statement;
 mod status;
 
 /// Runs the command.
@@ -12,5 +13,6 @@ pub(crate) fn run(command: &StripeCommand, session: &Session<'_>) -> Result<(), 
     match command {
         StripeCommand::Status(args) => status::run(args, session),
         StripeCommand::Reconcile(args) => reconcile::run(args, session),
+        StripeCommand::Statement(args) => statement::run(args, session),
     }
 }

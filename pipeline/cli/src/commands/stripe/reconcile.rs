@@ -35,11 +35,7 @@ pub(super) fn run(args: &ReconcileArgs, session: &Session<'_>) -> Result<(), Fai
              `stripe_differences_open` has every difference",
         ));
     }
-    if session.settings.stripe.api_key.expose().is_empty() {
-        return Err(Failure::usage(
-            "stripe.api_key is not set: without a key Stripe shows no summaries",
-        ));
-    }
+    check_key(session)?;
     let hours = args.period.hours();
     if hours.start.start() > super::super::clock() {
         return Err(Failure::usage(format!("{} has not begun", args.period)));
@@ -68,7 +64,18 @@ pub(super) fn run(args: &ReconcileArgs, session: &Session<'_>) -> Result<(), Fai
     }
 }
 
-fn reconciler(args: &ReconcileArgs, session: &Session<'_>) -> Result<Arc<Reconciler>, Failure> {
+/// Refuses to begin without a key.
+pub(super) fn check_key(session: &Session<'_>) -> Result<(), Failure> {
+    if session.settings.stripe.api_key.expose().is_empty() {
+        return Err(Failure::usage(
+            "stripe.api_key is not set: without a key Stripe shows nothing",
+        ));
+    }
+    Ok(())
+}
+
+/// Who is billed for what, by the catalog and the accounts in force.
+pub(super) fn billed(session: &Session<'_>) -> Result<Billed, Failure> {
     let (log, catalog) = open(session)?;
     let stripe = &catalog.compiled.catalog.stripe;
     let meters = stripe.meters.iter();
@@ -79,10 +86,14 @@ fn reconciler(args: &ReconcileArgs, session: &Session<'_>) -> Result<Arc<Reconci
         let customer = accounts.stripe_customer(tenant, now)?;
         Some((tenant.to_owned(), customer.to_owned()))
     });
-    let billed = Billed {
+    Ok(Billed {
         meters: meters.collect(),
         customers: customers.collect(),
-    };
+    })
+}
+
+fn reconciler(args: &ReconcileArgs, session: &Session<'_>) -> Result<Arc<Reconciler>, Failure> {
+    let billed = billed(session)?;
     if let Some(meter) = args.meter.as_ref()
         && !billed.meters.contains_key(meter)
     {
