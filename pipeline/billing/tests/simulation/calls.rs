@@ -69,9 +69,17 @@ impl World {
             _ => {}
         }
         if may_write() {
-            self.audit.call(&call, &self.log);
+            self.audit.call(&call, &self.log, self.at);
         }
-        self.stripe.push(&call, may_write).await.result
+        let mut called = self.stripe.push(&call, may_write).await.result;
+        self.audit.called(&call, &called.outcome, self.at);
+        if self.mutation == Some(Mutation::LastReceivedIgnored)
+            && matches!(called.outcome, Outcome::Unknown { .. })
+        {
+            let detail = "what is not known to be taken is pushed again".to_owned();
+            called.outcome = Outcome::NotTaken { detail };
+        }
+        called
     }
 }
 

@@ -112,8 +112,8 @@ fn drafts_wait_for_the_truth_and_nothing_is_left_to_carry() {
 }
 
 /// A defect that the simulation must find: a call breaks a rule, or something is billed otherwise,
-/// if only until a carry mends it. (That pushes which do not wait until all is quiet are found is shown by the model in
-/// `pipeline/core/src/pushes/tests/model.rs`, and a second void by the tests of the fold.)
+/// if only until a carry mends it. (That a second void takes nothing back is shown by the tests of the
+/// fold, `pipeline/core/tests/fold/voids.rs`.)
 #[track_caller]
 fn must_be_found(mutation: Mutation) {
     let verdict = play(ON_TIME, Some(mutation));
@@ -136,6 +136,11 @@ fn a_ledger_that_is_written_after_the_call_is_found() {
 #[test]
 fn the_customer_of_the_current_link_is_found() {
     must_be_found(Mutation::CustomerOfTheCurrentLink);
+}
+
+#[test]
+fn last_received_that_is_ignored_is_found() {
+    must_be_found(Mutation::LastReceivedIgnored);
 }
 
 #[test]

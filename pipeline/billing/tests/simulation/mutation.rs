@@ -10,6 +10,9 @@ pub(crate) enum Mutation {
     LedgerAfterTheCall,
     /// The customer is the one that the account has now, not the one of the window's first intent.
     CustomerOfTheCurrentLink,
+    /// A call that Stripe may have taken counts as not taken: it is made again while the first one
+    /// may still arrive after it, and be the one that was received last.
+    LastReceivedIgnored,
     /// A window is confirmed without looking at its summary.
     ConfirmedByTheAnswer,
 }

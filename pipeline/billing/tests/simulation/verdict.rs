@@ -1,9 +1,10 @@
 //! What came of a run: what was used against what was billed, by tenant and meter.
 
-use crate::usage::{self, CUT, HOUR, Known, LAST_CUT, METERS, Scenario};
+use crate::instance::LATENESS;
+use crate::usage::{self, CUT, HOUR, HOURS, Known, LAST_CUT, METERS, Scenario};
 use crate::world::World;
 use meterline_core::quantity::Quantity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What came of it.
@@ -14,6 +15,8 @@ pub(crate) struct Verdict {
     pub(crate) faults: Vec<String>,
     scenario: Scenario,
     windows: usize,
+    /// Windows whose value changed after they were sealed.
+    late: usize,
     records: usize,
     calls: u64,
     /// Invoice lines and windows of which something was carried.
@@ -53,6 +56,7 @@ impl World {
             differences,
             faults: self.audit.faults(),
             windows,
+            late: self.late(),
             records: self.log.len(),
             calls: self.fake.truth(|truth| truth.call_count()),
             carries: engine.carries().chains().count(),
@@ -61,6 +65,14 @@ impl World {
             ignored: counts.not_the_head + counts.too_soon + counts.unfit,
             scenario: self.scenario,
         }
+    }
+
+    /// How many windows changed after they were sealed.
+    fn late(&self) -> usize {
+        let is_late = |known: &&Known| known.at >= i64::from(known.hour.0 + 1) * HOUR + LATENESS;
+        let late = self.all.iter().filter(is_late);
+        let late = late.map(|known| (known.tenant, known.meter, known.hour));
+        late.collect::<BTreeSet<_>>().len()
     }
 
     /// What final invoices bill, by customer and meter.
@@ -89,6 +101,10 @@ impl Verdict {
     /// A run in which nothing went wrong shows nothing.
     pub(crate) fn must_have_seen_everything(&self) {
         assert_eq!(self.kills, self.scenario.kills);
+        let tenants = usize::try_from(self.scenario.tenants).expect("small");
+        let hours = usize::try_from(HOURS).expect("small");
+        assert_eq!(self.windows, tenants * METERS.len() * hours);
+        assert!(50 * self.late >= self.windows, "{} are late", self.late);
         assert!(
             self.held_back > 0,
             "a stopped stage must have been about to call"
@@ -107,10 +123,11 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} tenants, {} windows: {} records in the ledger ({} ignored), {} calls, {} kills, {} \
+            "{} tenants, {} windows ({} late): {} records in the ledger ({} ignored), {} calls, {} kills, {} \
              calls held back, {} carries, {} faults, {} differences",
             self.scenario.tenants,
             self.windows,
+            self.late,
             self.records,
             self.ignored,
             self.calls,

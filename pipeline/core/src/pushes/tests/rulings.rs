@@ -5,7 +5,7 @@ use crate::position::{LogPartition, Offset, Stamp, TopicId};
 use crate::push::{Intent, Outcome, PushKey, PushRecord, Stamps, Step, identifier};
 use crate::pushes::{
     CannotPush, FORGET_AFTER_MILLIS, Link, Next, Pushes, RECEIVED_SETTLES, State, UNKNOWN_SETTLES,
-    Wanted, can_push, next,
+    Wanted, can_push, nearest_that_fits, next,
 };
 use crate::quantity::Quantity;
 use crate::time::{EventTime, LogTime, Millis};
@@ -228,6 +228,25 @@ fn stripe_is_not_asked_for_what_it_refuses() {
     ] {
         let told = can_push(EventTime(0), quantity(value), LogTime(days * day));
         assert_eq!(told, answer, "{value} after {days} days");
+    }
+}
+
+#[test]
+fn the_nearest_value_that_fits_is_towards_zero() {
+    for (value, nearest) in [
+        ("0", "0"),
+        ("12.5", "12.5"),
+        ("123456.123456789", "123456.123456789"),
+        ("1234567.123456789", "1234567.12345678"),
+        ("-1234567.123456789", "-1234567.12345678"),
+        ("123456789012345.9", "123456789012345"),
+        ("9000000000000000", "999999999999999"),
+        ("-9000000000000000.5", "-999999999999999"),
+    ] {
+        let quantity = |text| Quantity::parse(text).expect("a quantity");
+        let found = nearest_that_fits(quantity(value));
+        assert_eq!(found, quantity(nearest), "{value}");
+        assert_eq!(can_push(EventTime(0), found, LogTime(0)), Ok(()), "{value}");
     }
 }
 
