@@ -241,7 +241,12 @@ impl Engine {
             let Some((value, stamps)) = self.wanted(id, *hour) else {
                 return Summed::Later;
             };
-            let Ok(wanted) = sum.wanted.plus(value) else {
+            // Another instance may have carried it as one that was never pushed, while its first
+            // intent was on its way to the log.
+            let alone = self.carries.carried(&self.window_source(id, *hour));
+            let alone = alone.map_or(Quantity::ZERO, |carried| carried.quantity);
+            let wanted = sum.wanted.plus(value).ok();
+            let Some(wanted) = wanted.and_then(|wanted| minus(wanted, alone)) else {
                 return Summed::Later;
             };
             sum.wanted = wanted;
@@ -261,6 +266,16 @@ impl Engine {
         Summed::Sum(Box::new(sum))
     }
 
+    /// The chain of a window that Stripe never took.
+    fn window_source(&self, id: PairId, hour: Hour) -> CarryKey {
+        let pair = self.pairs.get(id);
+        CarryKey {
+            tenant: pair.tenant.to_string(),
+            meter: pair.meter.to_string(),
+            source: format!("window/{}", hour.0),
+        }
+    }
+
     /// What a window comes to that Stripe never took.
     fn sum_window(&self, id: PairId, hour: Hour, now: Now) -> Option<Sum> {
         // What was too old when the ledger began is not ours, and what is forgotten was not unpushed.
@@ -275,11 +290,7 @@ impl Engine {
         let (wanted, stamps) = self.wanted(id, hour)?;
         Some(Sum {
             id,
-            key: CarryKey {
-                tenant: key.tenant,
-                meter: key.meter,
-                source: format!("window/{}", hour.0),
-            },
+            key: self.window_source(id, hour),
             wanted,
             billed: Quantity::ZERO,
             changes: stamps.changes().iter().copied().collect(),

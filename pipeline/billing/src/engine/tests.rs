@@ -3,6 +3,7 @@
 
 mod alarms;
 mod parked;
+mod two;
 
 use super::{
     Action, Append, Called, Engine, EngineSettings, InvoiceSeen, LineSeen, Listed, Notice, Now,
