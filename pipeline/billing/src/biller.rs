@@ -14,6 +14,7 @@ use crate::engine::{Action, Append, Engine, Notice};
 use crate::error::BillingError;
 use crate::health::{Health, STAGE};
 use crate::metrics::Metrics;
+use crate::reconcile::Hourly;
 use crate::tasks::{Done, Tasks};
 use crossbeam_channel::{Receiver, select};
 use meterline_control::{AccountLog, ControlEvent};
@@ -79,6 +80,8 @@ pub(crate) struct Biller {
     pub(crate) topics: TopicNames,
     pub(crate) inputs: Receiver<Input>,
     pub(crate) tasks: Tasks,
+    /// Runs beside it.
+    pub(crate) hourly: Hourly,
     pub(crate) log: AccountLog,
     /// By which key of an event's payload meters know the customer.
     pub(crate) customer_key: String,
@@ -115,6 +118,7 @@ impl Biller {
             self.follower.health.beat(now);
             if now >= count_at {
                 self.look_after(readers, stop)?;
+                self.reconcile(now);
                 count_at = now + COUNT_EVERY;
             }
             self.take_inputs();

@@ -2,6 +2,8 @@
 
 use crate::engine::{Alarms, Counts, Notice};
 use meterline_core::pushes::Counts as Ledger;
+use meterline_core::time::LogTime;
+use meterline_schemas::rows::{DifferenceCountRow, DifferenceKind};
 use meterline_stripe::Failure;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -28,6 +30,12 @@ struct OfCall {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct OfRecord {
     record: &'static str,
+}
+
+/// What kind of difference one is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OfDifference {
+    kind: &'static str,
 }
 
 /// Where a window is.
@@ -121,6 +129,8 @@ pub(crate) struct Metrics {
     unproved: Counter,
     foreign_lines: Gauge,
     carries: Family<OfState, Gauge>,
+    differences: Family<OfDifference, Gauge>,
+    reconciled: Gauge,
 }
 
 impl Metrics {
@@ -145,6 +155,8 @@ impl Metrics {
             unproved: Counter::default(),
             foreign_lines: Gauge::default(),
             carries: Family::default(),
+            differences: Family::default(),
+            reconciled: Gauge::default(),
         };
         metrics.begin();
         let registry = metrics.register();
@@ -167,6 +179,7 @@ impl Metrics {
         self.counts(Counts::default());
         self.ledger(Ledger::default());
         self.alarms(Alarms::default());
+        self.differences(&[]);
     }
 
     fn register(&self) -> Registry {
@@ -191,6 +204,14 @@ impl Metrics {
         registry.register("away", help, self.away.clone());
         let help = "1 while Stripe refuses the key for something";
         registry.register("key_refused", help, self.refused.clone());
+        let help = "Open differences between buckets, ledger and Stripe, by kind";
+        registry.register("differences", help, self.differences.clone());
+        let help = "When a reconciliation of the stage ended last, in seconds since 1970";
+        registry.register(
+            "reconciled_timestamp_seconds",
+            help,
+            self.reconciled.clone(),
+        );
         self.register_alarms(&mut registry);
         registry
     }
@@ -208,6 +229,21 @@ impl Metrics {
         registry.register("foreign_lines", help, self.foreign_lines.clone());
         let help = "Differences of final invoices that are billed to nobody yet, by state";
         registry.register("open_carries", help, self.carries.clone());
+    }
+
+    /// How many differences are open.
+    pub(crate) fn differences(&self, counts: &[DifferenceCountRow]) {
+        for kind in DifferenceKind::ALL {
+            let count = counts.iter().find(|count| count.kind == kind);
+            let gauge = OfDifference { kind: kind.name() };
+            let gauge = self.differences.get_or_create(&gauge);
+            gauge.set(whole(count.map_or(0, |count| count.differences)));
+        }
+    }
+
+    /// A reconciliation of the stage ended.
+    pub(crate) fn reconciled(&self, at: LogTime) {
+        self.reconciled.set(at.0.div_euclid(1_000));
     }
 
     /// An attempt failed.
@@ -331,6 +367,12 @@ mod tests {
             ..Counts::default()
         });
         metrics.stripe(true, false);
+        metrics.differences(&[DifferenceCountRow {
+            kind: DifferenceKind::Stale,
+            differences: 2,
+            since: LogTime(0),
+        }]);
+        metrics.reconciled(LogTime(7_999));
         let mut text = String::new();
         encode(&mut text, &registry).expect("a String takes all that is written to it");
         for line in [
@@ -343,6 +385,9 @@ mod tests {
             "meterline_stripe_windows{state=\"unlinked\"} 2",
             "meterline_stripe_away 1",
             "meterline_stripe_key_refused 0",
+            "meterline_stripe_differences{kind=\"stale\"} 2",
+            "meterline_stripe_differences{kind=\"foreign\"} 0",
+            "meterline_stripe_reconciled_timestamp_seconds 7",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -11,11 +11,14 @@
 //! a moment ago), and it changes nothing at Stripe: pushes and carries are the stage's.
 
 mod findings;
+mod hourly;
 mod lines;
 mod slice;
 mod statement;
 
 pub use statement::{MeterStatement, StatementLine, StatementReader, StatementWindow};
+
+pub(crate) use hourly::Hourly;
 
 use crate::error::BillingError;
 use crate::settings::BillingSettings;
@@ -79,6 +82,8 @@ pub struct Scope {
     pub tenant: Option<String>,
     /// One meter, or all that are pushed.
     pub meter: Option<String>,
+    /// Only tenants' meters of which something was pushed since, or a difference is open; or all.
+    pub since: Option<LogTime>,
 }
 
 impl Scope {
@@ -90,6 +95,9 @@ impl Scope {
             Some(format!("{name} {value:?}"))
         });
         let text = parts.collect::<Vec<_>>().join(", ");
+        if self.since.is_some() {
+            return "recent".to_owned();
+        }
         if text.is_empty() {
             "all".to_owned()
         } else {
@@ -149,7 +157,7 @@ pub enum ReconcileError {
 #[derive(Debug)]
 pub struct Reconciler {
     clickhouse: ClickHouse,
-    stripe: Stripe,
+    stripe: Arc<Stripe>,
     billed: Billed,
     settings: ReconcileSettings,
 }
@@ -170,7 +178,7 @@ impl Reconciler {
         stage.check()?;
         let client = Client::new(stage.client())?;
         // It pushes nothing, so the key of customers is never asked for.
-        let stripe = Stripe::new(client, String::new(), pace);
+        let stripe = Arc::new(Stripe::new(client, String::new(), pace));
         Ok(Arc::new(Self {
             clickhouse,
             stripe,
@@ -248,21 +256,19 @@ impl Reconciler {
         scope: &Scope,
         restart: bool,
     ) -> Result<ReconciliationRow, ReconcileError> {
-        let (text, now) = (scope.text(), now());
-        let period = (scope.period.start.start(), scope.period.end.start());
-        let last = self.clickhouse.newest_reconciliation(period, &text).await?;
-        let last = last.filter(|last| {
+        let now = now();
+        let last = self.last(scope, false).await?.filter(|last| {
             let is_recent = now.0.saturating_sub(last.started_at.0) < RESUME_MAX_MILLIS;
             !restart && !last.is_finished && is_recent
         });
         if let Some(last) = last {
             return Ok(last);
         }
-        Ok(ReconciliationRow {
+        let run = ReconciliationRow {
             run: rand::rng().random(),
-            period_start: period.0,
-            period_end: period.1,
-            scope: text,
+            period_start: scope.period.start.start(),
+            period_end: scope.period.end.start(),
+            scope: scope.text(),
             started_at: now,
             updated_at: now,
             is_finished: false,
@@ -275,7 +281,22 @@ impl Reconciler {
             readings: 0,
             invoice_lines: 0,
             found: 0,
-        })
+        };
+        // Others that would begin the same see it.
+        self.clickhouse.insert_reconciliation(&run).await?;
+        Ok(run)
+    }
+
+    /// The scope's newest run, or the newest that is finished.
+    async fn last(
+        &self,
+        scope: &Scope,
+        finished: bool,
+    ) -> Result<Option<ReconciliationRow>, ReconcileError> {
+        let period = (scope.period.start.start(), scope.period.end.start());
+        let (text, clickhouse) = (scope.text(), &self.clickhouse);
+        let last = clickhouse.newest_reconciliation(period, &text, finished);
+        Ok(last.await?)
     }
 
     async fn note(
@@ -303,6 +324,7 @@ impl Reconciler {
             hours: scope.period.clone(),
             days_to: Hour(read_to.0 - read_to.0.rem_euclid(24)),
             meters: meters.cloned().collect(),
+            since: scope.since,
             settled,
             ours: EventTime(ours.0.max(0).saturating_mul(1_000)),
             began: ledger.map_or(read_to, |(_, first)| first.as_event_time().hour()),

@@ -37,6 +37,8 @@ pub struct BillingSettings {
     /// Whether everything is done but the calls that change something: to run beside another biller
     /// and compare. Default false.
     pub shadow: bool,
+    /// How often what was pushed since, and what is open, is reconciled with Stripe. Default 1 h.
+    pub reconcile_interval: Duration,
     /// How often rows of what was decided go to ClickHouse. Default 2 s.
     pub table_interval: Duration,
     /// How old the newest progress of a log partition may be before the process is not ready.
@@ -56,6 +58,7 @@ impl Default for BillingSettings {
             pushes_per_second: 900,
             requests_per_second: 20,
             shadow: false,
+            reconcile_interval: Duration::from_secs(3_600),
             table_interval: Duration::from_secs(2),
             progress_timeout: Duration::from_secs(90),
             stop_timeout: Duration::from_secs(30),
@@ -81,6 +84,8 @@ impl BillingSettings {
         within("pushes_per_second", pushes, "from 1 to 1000")?;
         let requests = (1..=100).contains(&self.requests_per_second);
         within("requests_per_second", requests, "from 1 to 100")?;
+        let reconcile = (seconds(10)..=seconds(86_400)).contains(&self.reconcile_interval);
+        within("reconcile_interval", reconcile, "from 10s to 1d")?;
         let table = (Duration::from_millis(50)..=seconds(300)).contains(&self.table_interval);
         within("table_interval", table, "from 50ms to 5m")?;
         let progress = (seconds(1)..=seconds(3_600)).contains(&self.progress_timeout);
@@ -155,6 +160,10 @@ mod tests {
         check(|s| s.pushes_per_second = 0, Some("pushes_per_second"));
         check(|s| s.pushes_per_second = 1_001, Some("pushes_per_second"));
         check(|s| s.requests_per_second = 101, Some("requests_per_second"));
+        check(
+            |s| s.reconcile_interval = seconds(9),
+            Some("reconcile_interval"),
+        );
         check(
             |s| s.table_interval = Duration::ZERO,
             Some("table_interval"),

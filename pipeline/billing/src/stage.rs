@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::engine::{Append, Engine, Topics as EngineTopics};
 use crate::error::BillingError;
 use crate::projection::PushesProjection;
+use crate::reconcile::Hourly;
 use crate::records;
 use crate::stripe::{Pace, Stripe};
 use crate::tables;
@@ -213,14 +214,20 @@ impl Round<'_> {
         let watched = prepared.topics.watched();
         follower.watch(admin, watched)?;
         let customer_key = &prepared.catalog.compiled.catalog.stripe.customer_key;
+        let outside = self.outside(&prepared.topics.pushes, customer_key)?;
+        let hourly = Hourly::new(
+            (stage.settings.reconcile_interval, stage.settings.shadow),
+            self.clickhouse.clone(),
+            Arc::clone(&outside.stripe),
+            self.runtime.clone(),
+            stage.metrics.clone(),
+        );
         let mut biller = Biller {
             engine: prepared.engine,
             topics: prepared.topics.names(),
             inputs,
-            tasks: Tasks::new(
-                self.outside(&prepared.topics.pushes, customer_key)?,
-                self.runtime.clone(),
-            ),
+            tasks: Tasks::new(outside, self.runtime.clone()),
+            hourly,
             log,
             customer_key: customer_key.clone(),
             behind: Behind {
@@ -258,6 +265,7 @@ impl Round<'_> {
         let stage = self.stage;
         let pace = Pace::new(stage.settings.requests_per_second);
         let stripe = Stripe::new(self.client.clone(), customer_key.to_owned(), pace);
+        let stripe = Arc::new(stripe);
         Ok(Outside {
             stripe,
             producer: Producer::connect_for_decisions(&stage.connections.kafka)?,

@@ -48,7 +48,7 @@ pub(crate) enum Done {
 
 /// What the tasks stand on.
 pub(crate) struct Outside {
-    pub(crate) stripe: Stripe,
+    pub(crate) stripe: Arc<Stripe>,
     pub(crate) producer: Producer,
     pub(crate) topic: String,
     /// Its partitions, which never change.

@@ -162,7 +162,8 @@ impl ClickHouse {
             .await
     }
 
-    /// The newest reconciliation of a period and scope, as far as it is.
+    /// The newest reconciliation of a period and scope, as far as it is; with `finished` the newest
+    /// that is finished.
     ///
     /// # Errors
     /// Any [`Error`] of a request.
@@ -170,16 +171,19 @@ impl ClickHouse {
         &self,
         period: (EventTime, EventTime),
         scope: &str,
+        finished: bool,
     ) -> Result<Option<ReconciliationRow>, Error> {
         let sql = "SELECT ?fields FROM stripe_reconciliations FINAL \
                    WHERE period_start = toDateTime({from:UInt32}, 'UTC') \
                    AND period_end = toDateTime({to:UInt32}, 'UTC') AND scope = {scope:String} \
+                   AND (is_finished OR NOT {finished:Bool}) \
                    ORDER BY started_at DESC, run LIMIT 1";
         let query = self.client().query(sql);
         let query = query
             .param("from", bound_seconds(period.0))
             .param("to", bound_seconds(period.1))
-            .param("scope", scope);
+            .param("scope", scope)
+            .param("finished", finished);
         let action = || "read how far reconciliations are".to_owned();
         Ok(self.rows(action, query).await?.pop())
     }

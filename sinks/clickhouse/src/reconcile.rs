@@ -33,6 +33,8 @@ pub struct Comparison {
     pub days_to: Hour,
     /// Meters that are pushed.
     pub meters: Vec<String>,
+    /// Only tenants' meters of which a step was written since, or a difference is open; or all.
+    pub since: Option<LogTime>,
     /// Windows that changed later are left out.
     pub settled: LogTime,
     /// Windows before this moment that were never pushed are nobody's business here.
@@ -113,9 +115,11 @@ impl ClickHouse {
         } else {
             "1"
         };
+        let recent = comparison.recent_sql();
         let side = |table: &str| {
             format!(
                 "SELECT tenant, meter FROM {table} WHERE {OF_SPAN} AND {BEHIND} AND {of_tenant} \
+                 AND {recent} \
                  GROUP BY tenant, meter ORDER BY tenant, meter LIMIT {{limit:UInt32}}"
             )
         };
@@ -147,7 +151,7 @@ impl ClickHouse {
         comparison: &Comparison,
         range: &PairRange,
     ) -> Result<Rows<PairRow>, Error> {
-        let sql = pairs_sql();
+        let sql = pairs_sql(comparison);
         let query = comparison
             .bind(self.client().query(&sql))
             .param("after_tenant", &range.after.tenant)
@@ -183,8 +187,25 @@ impl ClickHouse {
 }
 
 impl Comparison {
+    /// The condition on tenants' meters that `since` makes.
+    fn recent_sql(&self) -> &'static str {
+        if self.since.is_none() {
+            return "1";
+        }
+        "(tenant, meter) IN (SELECT tenant, meter FROM stripe_pushes \
+         WHERE topic_id = {pushes:UUID} \
+         AND window_start >= toDateTime({from:UInt32}, 'UTC') \
+         AND window_start < toDateTime({to:UInt32}, 'UTC') \
+         AND append_time > fromUnixTimestamp64Milli({since:Int64}, 'UTC') \
+         UNION DISTINCT SELECT tenant, meter FROM stripe_differences FINAL WHERE is_open)"
+    }
+
     fn bind(&self, query: Query) -> Query {
         let proved: &[i8] = if self.shadow { &[6, 3] } else { &[6] };
+        let query = match self.since {
+            Some(since) => query.param("since", since.0),
+            None => query,
+        };
         query
             .param("from", bound_seconds(self.hours.start.start()))
             .param("to", bound_seconds(self.hours.end.start()))
@@ -201,7 +222,7 @@ impl Comparison {
 const IN_WORK: u8 = 100;
 const SETTLED: &str = "fromUnixTimestamp64Milli({settled:Int64}, 'UTC')";
 
-fn pairs_sql() -> String {
+fn pairs_sql(comparison: &Comparison) -> String {
     let differs = format!("verdict BETWEEN 1 AND {}", IN_WORK - 1);
     format!(
         "SELECT tenant, meter, customer, event_name, count() AS windows, \
@@ -213,7 +234,10 @@ fn pairs_sql() -> String {
          toStartOfDay(w.window_start), w.window_start))], [w.quantity], w.step != 0) AS pushed \
          FROM ({}) AS w GROUP BY tenant, meter, customer, event_name \
          ORDER BY tenant, meter, customer, event_name",
-        judged_sql(&format!("{BEHIND} AND {UP_TO}"))
+        judged_sql(&format!(
+            "{BEHIND} AND {UP_TO} AND {}",
+            comparison.recent_sql()
+        ))
     )
 }
 

@@ -5,11 +5,13 @@
 
 use super::Biller;
 use crate::health::STAGE;
+use crate::reconcile::Billed;
 use meterline_control::{ControlEntry, ControlEvent};
 use meterline_core::catalog::stripe::StripeMapping;
 use meterline_core::control::Decision;
 use meterline_core::halt::Halt;
 use meterline_follow::LogHalt;
+use std::time::Instant;
 
 /// The meters of a mapping with their `event_name`s.
 pub(crate) fn meters(mapping: &StripeMapping) -> impl Iterator<Item = (&str, &str)> {
@@ -87,6 +89,32 @@ impl Biller {
                 self.link(&tenant);
             }
         }
+    }
+
+    /// Begins a reconciliation where it is time, once everything is known.
+    pub(super) fn reconcile(&mut self, now: Instant) {
+        if !self.is_started || !self.hourly.is_due(now) {
+            return;
+        }
+        let view = self.log.control().view();
+        let Some(decision) = view.catalog() else {
+            return;
+        };
+        let meters = meters(&decision.compiled.catalog.stripe);
+        let at = self.clock.now().wall;
+        let accounts = self.log.accounts();
+        let customers = accounts.accounts().filter_map(|(tenant, _)| {
+            let customer = accounts.stripe_customer(tenant, at)?;
+            Some((tenant.to_owned(), customer.to_owned()))
+        });
+        let billed = Billed {
+            meters: meters
+                .map(|(m, name)| (m.to_owned(), name.to_owned()))
+                .collect(),
+            customers: customers.collect(),
+        };
+        drop(accounts);
+        self.hourly.begin(billed, now);
     }
 
     /// The control log cannot be read on.

@@ -29,6 +29,15 @@ impl Reconciler {
         scope: &Scope,
         run: &mut ReconciliationRow,
     ) -> Result<(), ReconcileError> {
+        let mut known = Vec::new();
+        let filter = scope.filter();
+        let mut answer = self.clickhouse.open_differences_of(&filter, None, true)?;
+        while let Some(piece) = answer.next().await? {
+            known.extend(piece);
+        }
+        if scope.since.is_some() && known.is_empty() {
+            return Ok(()); // The stage itself looks at every new line.
+        }
         let listing = Listing {
             created_from: LogTime(scope.period.start.start().0.div_euclid(1_000)),
         };
@@ -41,12 +50,6 @@ impl Reconciler {
             found.extend(self.compare_lines(lines, &comparison).await?);
         }
         run.found += u64::try_from(found.len()).unwrap_or(u64::MAX);
-        let mut known = Vec::new();
-        let filter = scope.filter();
-        let mut answer = self.clickhouse.open_differences_of(&filter, None, true)?;
-        while let Some(piece) = answer.next().await? {
-            known.extend(piece);
-        }
         let judged = findings::judged(found, known, run.run, now());
         Ok(self.clickhouse.insert_differences(&judged).await?)
     }

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod faults;
+mod hourly;
 mod ledger;
 mod pushing;
 mod reconcile;

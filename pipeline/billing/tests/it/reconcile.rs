@@ -49,11 +49,12 @@ pub(crate) fn quantity(text: &str) -> Quantity {
     Quantity::parse(text).expect("a quantity")
 }
 
-fn scope() -> Scope {
+pub(crate) fn scope() -> Scope {
     Scope {
         period: period(),
         tenant: None,
         meter: None,
+        since: None,
     }
 }
 
@@ -174,7 +175,10 @@ impl Site {
         made.expect("settings that can be used")
     }
 
-    fn finish(&self, reconciler: &Arc<Reconciler>) -> (ReconciliationRow, Vec<DifferenceRow>) {
+    pub(crate) fn finish(
+        &self,
+        reconciler: &Arc<Reconciler>,
+    ) -> (ReconciliationRow, Vec<DifferenceRow>) {
         let scope = scope();
         self.runtime.block_on(async {
             let run = reconciler.run(&scope, false, |_| ControlFlow::Continue(()));

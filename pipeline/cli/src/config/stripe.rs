@@ -29,6 +29,9 @@ pub(crate) struct RawStripe {
     /// `true`: everything is decided and nothing is pushed, held or made final, to run beside
     /// another biller. Default `false`.
     pub shadow: bool,
+    /// How often the stage compares what was pushed since, and what is open, with Stripe. Default
+    /// `1h`.
+    pub reconcile_interval: String,
     /// How often rows of what was decided go to ClickHouse. Default `2s`.
     pub table_interval: String,
     /// How old the newest progress of a partition may be before the process is not ready: an idle
@@ -51,6 +54,7 @@ impl Default for RawStripe {
             pushes_per_second: defaults.pushes_per_second.into(),
             requests_per_second: defaults.requests_per_second.into(),
             shadow: defaults.shadow,
+            reconcile_interval: text(defaults.reconcile_interval),
             table_interval: text(defaults.table_interval),
             progress_timeout: text(defaults.progress_timeout),
             stop_timeout: text(defaults.stop_timeout),
@@ -75,6 +79,7 @@ pub(super) fn resolve(raw: &RawStripe, checker: &mut Checker<'_>) -> BillingSett
             .number(&key("requests_per_second"), raw.requests_per_second)
             .unwrap_or(0),
         shadow: raw.shadow,
+        reconcile_interval: checker.length(&key("reconcile_interval"), &raw.reconcile_interval),
         table_interval: checker.length(&key("table_interval"), &raw.table_interval),
         progress_timeout: checker.length(&key("progress_timeout"), &raw.progress_timeout),
         stop_timeout: checker.length(&key("stop_timeout"), &raw.stop_timeout),

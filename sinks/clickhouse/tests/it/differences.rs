@@ -106,11 +106,19 @@ async fn a_reconciliation_is_as_far_as_its_newest_row_says() {
         started_at: LogTime(9),
         ..first.clone()
     };
+    let newer = ReconciliationRow {
+        run: 9,
+        started_at: LogTime(11),
+        ..first.clone()
+    };
     for row in [&first, &second, &first, &older] {
         sink.insert_reconciliation(row).await.unwrap();
     }
-    let found = sink.newest_reconciliation(period, HOSTILE).await.unwrap();
-    assert_eq!(found, Some(second));
-    let none = sink.newest_reconciliation(period, "all").await.unwrap();
-    assert_eq!(none, None);
+    let newest = |finished| sink.newest_reconciliation(period, HOSTILE, finished);
+    assert_eq!(newest(false).await.unwrap(), Some(second.clone()));
+    sink.insert_reconciliation(&newer).await.unwrap();
+    assert_eq!(newest(false).await.unwrap(), Some(newer));
+    assert_eq!(newest(true).await.unwrap(), Some(second));
+    let none = sink.newest_reconciliation(period, "all", false).await;
+    assert_eq!(none.unwrap(), None);
 }

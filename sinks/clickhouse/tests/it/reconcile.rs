@@ -30,6 +30,7 @@ fn comparison() -> Comparison {
         hours: NEW_YEAR..Hour(NEW_YEAR.0 + 48),
         days_to: Hour(NEW_YEAR.0 + 24),
         meters: vec!["calls".to_owned()],
+        since: None,
         settled: SETTLED,
         ours: EventTime(0),
         began: Hour(0),
@@ -304,6 +305,16 @@ async fn pairs_come_in_key_order_page_by_page_and_each_once() {
     let (all, first) = (comparison(), PairKey::default());
     let one = sink.pairs(&all, Some(HOSTILE), &first, 9).await;
     assert_eq!(one.unwrap().len(), 1);
+    let recent = |since| Comparison {
+        since: Some(LogTime(since)),
+        ..comparison()
+    };
+    for (since, expected) in [(SETTLED.0 - 6, 2), (SETTLED.0, 0)] {
+        let found = sink.pairs(&recent(since), None, &first, 9).await;
+        assert_eq!(found.unwrap().len(), expected, "{since}");
+        let found = compared(&sink, &recent(since), "z").await;
+        assert_eq!(found.len(), expected, "{since}");
+    }
     let other = Comparison {
         meters: vec![HOSTILE.to_owned()],
         ..comparison()

@@ -44,6 +44,7 @@ pub(super) fn run(args: &ReconcileArgs, session: &Session<'_>) -> Result<(), Fai
         period: hours,
         tenant: args.tenant.clone(),
         meter: args.meter.clone(),
+        since: None,
     };
     let reconciler = reconciler(args, session)?;
     let stop = session.stop()?;
