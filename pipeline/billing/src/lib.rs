@@ -6,6 +6,8 @@
 //! test. What it refuses: to call anything that is not an intent in force of its own, to take an
 //! answer for a proof, to push what it cannot prove to be newer.
 //!
+//! [`setup`] makes meters, products and prices at Stripe as a catalog wants them; only commands call it.
+//!
 //! [`Billing`] is the stage around it: it reads all of `usage.totals`, of the control log and of
 //! `meterline.pushes`, and does what the engine asks for, in the log and at Stripe ([`stripe`]).
 //! Every instance reads everything, joins no group and commits nothing. What it refuses: to decide
@@ -22,6 +24,7 @@ mod projection;
 pub mod reconcile;
 mod records;
 mod settings;
+pub mod setup;
 mod stage;
 pub mod stripe;
 mod tables;

@@ -4,6 +4,7 @@
 //! answers are read; it decides nothing. What it refuses: a call without a deadline, an answer in
 //! a form that is not documented.
 
+mod calls;
 mod invoices;
 mod names;
 mod pace;

@@ -38,7 +38,7 @@ pub(crate) mod verify;
 
 /// Commands of `meterline stripe` in the public contract that this version does not have; they are
 /// refused by name.
-pub(crate) const NOT_BUILT: [&str; 2] = ["customer", "setup"];
+pub(crate) const NOT_BUILT: [&str; 1] = ["customer"];
 
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Show how tenants stand against their limits, and why.
     #[command(subcommand)]
     Limits(LimitsCommand),
-    /// Show what Stripe was told of usage, and compare it with the buckets.
+    /// Set Stripe up, show what it was told of usage, and compare it with the buckets.
     #[command(subcommand)]
     Stripe(StripeCommand),
     /// Run stages until SIGTERM or Ctrl-C.

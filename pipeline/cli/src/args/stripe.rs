@@ -1,4 +1,4 @@
-//! Arguments of `stripe`: what Stripe was told of usage, and what it made of it.
+//! Arguments of `stripe`: setting it up, what it was told of usage, and what it made of it.
 
 use super::Output;
 use crate::units::{Length, Month, parse_moment};
@@ -9,6 +9,14 @@ use std::path::PathBuf;
 /// Commands on Stripe.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StripeCommand {
+    /// Make meters, products and prices at Stripe as the catalog in force wants them; shows what it
+    /// would do, and does it with --apply.
+    ///
+    /// May be repeated: what is there as it should be is kept. Nothing is ever deleted, archived or
+    /// deactivated. What cannot be billed exactly is refused with its figures; with --apply the rest
+    /// is done and the exit code is 1.
+    #[command(after_help = SETUP_EXAMPLES)]
+    Setup(SetupArgs),
     /// Show how far pushes are: hour windows by what became of them, the oldest that is not
     /// confirmed, what Stripe refuses and why, and what is billed with a later window.
     ///
@@ -78,6 +86,26 @@ pub(crate) struct ReconcileArgs {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_999))]
     pub limit: u32,
     /// Form of the output; CSV and parquet are refused.
+    #[arg(long, default_value = "table", value_enum)]
+    pub output: Output,
+}
+
+const SETUP_EXAMPLES: &str = "Examples:
+  meterline stripe setup                          what would be made
+  meterline stripe setup --catalog catalog.yaml   the same of a file, before it is in force
+  meterline stripe setup --apply                  make it
+  meterline stripe setup --output json            with the ids of what is there";
+
+/// Arguments of `stripe setup`.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Do it. Needs a key that may write billing meters, products and prices.
+    #[arg(long)]
+    pub apply: bool,
+    /// Show what this file would need, in YAML, in the place of the catalog in force.
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
+    pub catalog: Option<PathBuf>,
+    /// Form of the output; parquet is refused.
     #[arg(long, default_value = "table", value_enum)]
     pub output: Output,
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStripe {
     /// The account's secret key (`sk_…`), or a restricted one (`rk_…`) that may write meter events
-    /// and invoices and read meters, summaries, prices and invoices; better in a file. Never
-    /// printed. Default: none, and the stage does not start.
+    /// and invoices and read meters, summaries, prices and invoices; `stripe setup --apply` also
+    /// writes meters, products and prices. Better in a file. Never printed. Default: none, and the stage does not start.
     pub api_key: Option<String>,
     /// File that holds the key; a line feed at its end does not count. Default: none.
     pub api_key_file: Option<String>,
