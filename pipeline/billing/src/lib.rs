@@ -6,7 +6,8 @@
 //! test. What it refuses: to call anything that is not an intent in force of its own, to take an
 //! answer for a proof, to push what it cannot prove to be newer.
 //!
-//! [`setup`] makes meters, products and prices at Stripe as a catalog wants them; only commands call it.
+//! [`setup`] makes meters, products and prices at Stripe as a catalog wants them, and [`customers`]
+//! customers as accounts need them; only commands call them.
 //!
 //! [`Billing`] is the stage around it: it reads all of `usage.totals`, of the control log and of
 //! `meterline.pushes`, and does what the engine asks for, in the log and at Stripe ([`stripe`]).
@@ -16,6 +17,7 @@
 
 mod biller;
 mod clock;
+pub mod customers;
 pub mod engine;
 mod error;
 mod health;

@@ -10,6 +10,7 @@ mod names;
 mod pace;
 mod summaries;
 
+pub(crate) use calls::keyed;
 pub use pace::Pace;
 
 use crate::engine::{Call, Called, InvoiceSeen, Listed, Listing, Read, Seen, Weather};

@@ -36,10 +36,6 @@ pub(crate) mod simulate;
 pub(crate) mod stripe;
 pub(crate) mod verify;
 
-/// Commands of `meterline stripe` in the public contract that this version does not have; they are
-/// refused by name.
-pub(crate) const NOT_BUILT: [&str; 1] = ["customer"];
-
 /// Turns usage events in Kafka into exact hourly, daily and monthly buckets in ClickHouse.
 #[derive(Debug, Parser)]
 #[command(name = "meterline", version, arg_required_else_help = true)]

@@ -4,7 +4,6 @@
 //! codes: 0 done, 1 failed, 2 wrong usage or settings. An error is printed once, with its causes.
 
 use args::Arguments;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use config::Sources;
 use failure::Failure;
@@ -74,21 +73,8 @@ fn run(arguments: Arguments, name: &str) -> Result<(), Failure> {
     commands::run(arguments.command, &loaded, user_name())
 }
 
-/// Prints what clap says; a command of the contract that is not built yet is refused by name.
+/// Prints what clap says.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let typed = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(name)) if error.kind() == ErrorKind::InvalidSubcommand => {
-            Some(name)
-        }
-        _ => None,
-    };
-    let missing = typed.filter(|typed| args::NOT_BUILT.contains(&typed.as_str()));
-    if let Some(command) = missing {
-        note(&format!(
-            "error: `meterline stripe {command}` is not built in this version"
-        ));
-        return ExitCode::from(WRONG_USAGE);
-    }
     // Help and version are no errors; clap prints them to standard output.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))

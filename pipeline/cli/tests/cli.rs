@@ -33,18 +33,7 @@ fn check_in(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32, pa
 }
 
 #[test]
-fn commands_that_are_not_built_and_stages_that_are_none_are_refused_by_name() {
-    for command in ["setup", "customer"] {
-        check(
-            &format!("stripe {command}"),
-            &[],
-            2,
-            &format!(
-                "error: `meterline stripe {command}` is not built in this version
-"
-            ),
-        );
-    }
+fn stages_that_are_none_are_refused_by_name() {
     check(
         "run --stages rollup,billing",
         &[],

@@ -11,13 +11,11 @@ use super::meters::VALUE_KEY;
 use super::plan::{Action, Change, Step, plan};
 use super::prices::NewTerms;
 use super::wanted::Wanted;
-use crate::stripe::Stripe;
-use meterline_core::hash::Parts;
+use crate::stripe::{Stripe, keyed};
 use meterline_stripe::requests::meters::{self, NewMeter};
 use meterline_stripe::requests::prices::{self, NewPrice, NewTier, Pricing};
 use meterline_stripe::requests::products::{self, NewProduct};
 use meterline_stripe::{Failure, Write};
-use serde::de::DeserializeOwned;
 
 /// How often everything is read again because Stripe answered 500.
 const ROUNDS: u32 = 4;
@@ -118,7 +116,9 @@ async fn take(
                 customer_key: &wanted.customer_key,
                 value_key: VALUE_KEY,
             });
-            let made = stripe.write("meters", &keyed(request, round, 0)).await?;
+            let made = stripe
+                .write("meters", &keyed("setup", request, &[round]))
+                .await?;
             found.meters.push(made);
         }
         Step::MakeProduct(product) => {
@@ -129,11 +129,13 @@ async fn take(
                 unit_label: product.unit_label.as_deref(),
                 metadata: &[(key, name)],
             });
-            let made = stripe.write("products", &keyed(request, round, 0)).await?;
+            let made = stripe
+                .write("products", &keyed("setup", request, &[round]))
+                .await?;
             found.products.insert(made.id.clone(), made);
         }
         Step::MakePrice(new) => {
-            let request = keyed(make_price(new), round, new.archived);
+            let request = keyed("setup", make_price(new), &[round, new.archived]);
             found.add_price(stripe.write("prices", &request).await?);
         }
         Step::TakeKey(id, lookup_key) => {
@@ -182,20 +184,4 @@ fn make_price(new: &NewTerms) -> Write<prices::Price> {
         lookup_key: Some(&new.lookup_key),
         metadata: &metadata,
     })
-}
-
-/// The request with a key that follows from its content, the round and the things of the same
-/// content that were archived.
-fn keyed<T: DeserializeOwned>(request: Write<T>, round: u32, archived: usize) -> Write<T> {
-    let mut parts = Parts::default();
-    for part in [
-        request.path(),
-        request.body(),
-        &round.to_string(),
-        &archived.to_string(),
-    ] {
-        parts.put(part.as_bytes());
-    }
-    let key = format!("meterline-setup-{:032x}", parts.hash());
-    request.with_idempotency_key(&key)
 }

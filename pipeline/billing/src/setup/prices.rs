@@ -22,7 +22,7 @@ pub(super) struct NewTerms {
     pub(super) meter: Option<String>,
     pub(super) lookup_key: String,
     /// How many with the same terms are archived: a price that is made again is another one.
-    pub(super) archived: usize,
+    pub(super) archived: u32,
 }
 
 /// What becomes of a price.
@@ -81,7 +81,7 @@ pub(super) fn change(price: &WantedPrice, wanted: &Wanted, found: &Found) -> Cha
         terms: terms.clone(),
         meter: meter.map(str::to_owned),
         lookup_key,
-        archived: ours.iter().filter(same).count(),
+        archived: u32::try_from(ours.iter().filter(same).count()).unwrap_or(u32::MAX),
     };
     change(Action::Make).because(why).by(Step::MakePrice(new))
 }

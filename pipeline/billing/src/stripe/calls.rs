@@ -5,8 +5,21 @@
 
 use super::{Pace, READ_AGAIN, Stripe};
 use crate::settings::BillingSettings;
+use meterline_core::hash::Parts;
 use meterline_stripe::{Client, Failure, Listed, Next, Page, Read, SettingsError, Write};
 use serde::de::DeserializeOwned;
+
+/// The request with an idempotency key that follows from its content, and from numbers that tell
+/// requests of one content apart where they are meant twice.
+pub(crate) fn keyed<T>(what: &str, request: Write<T>, numbers: &[u32]) -> Write<T> {
+    let mut parts = Parts::default();
+    parts.put(request.path().as_bytes());
+    parts.put(request.body().as_bytes());
+    for number in numbers {
+        parts.put(&number.to_be_bytes());
+    }
+    request.with_idempotency_key(&format!("meterline-{what}-{:032x}", parts.hash()))
+}
 
 impl Stripe {
     /// A connection for commands, which push nothing. Nothing is sent yet.

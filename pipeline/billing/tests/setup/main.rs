@@ -4,6 +4,7 @@
 //! What is looked at is what the fake has in the end, never what we say of it.
 
 mod bills;
+mod customers;
 mod faults;
 mod site;
 mod terms;

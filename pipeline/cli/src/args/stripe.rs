@@ -17,6 +17,9 @@ pub(crate) enum StripeCommand {
     /// is done and the exit code is 1.
     #[command(after_help = SETUP_EXAMPLES)]
     Setup(SetupArgs),
+    /// Link accounts to customers at Stripe.
+    #[command(subcommand)]
+    Customer(CustomerCommand),
     /// Show how far pushes are: hour windows by what became of them, the oldest that is not
     /// confirmed, what Stripe refuses and why, and what is billed with a later window.
     ///
@@ -106,6 +109,45 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "apply")]
     pub catalog: Option<PathBuf>,
     /// Form of the output; parquet is refused.
+    #[arg(long, default_value = "table", value_enum)]
+    pub output: Output,
+}
+
+/// Commands on customers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustomerCommand {
+    /// Find or make the customer of each account that has none, and link it; shows what it would do,
+    /// and does it with --apply.
+    ///
+    /// A customer is an account's whose id its metadata `meterline_tenant` names; where none does, one
+    /// is made, with the account's name and its first contact. A link is for ever, so where two
+    /// customers name one account, neither is taken. Closed accounts are left out unless named. Also
+    /// lists subscriptions of linked customers whose periods do not begin on a whole UTC hour.
+    #[command(after_help = SYNC_EXAMPLES)]
+    Sync(SyncArgs),
+}
+
+const SYNC_EXAMPLES: &str = "Examples:
+  meterline stripe customer sync                         what would be linked and made
+  meterline stripe customer sync --tenant acme --apply   one account
+  meterline stripe customer sync --apply                 all; may be repeated";
+
+/// Arguments of `stripe customer sync`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Do it. Needs a key that may write customers.
+    #[arg(long)]
+    pub apply: bool,
+    /// One account only.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Who links, for the audit trail; the login name if not given.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Why, for the audit trail.
+    #[arg(long, default_value = "linked by `stripe customer sync`")]
+    pub note: String,
+    /// Form of the output; CSV and parquet are refused.
     #[arg(long, default_value = "table", value_enum)]
     pub output: Output,
 }

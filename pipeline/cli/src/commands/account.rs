@@ -45,7 +45,7 @@ pub(super) fn open(session: &Session<'_>) -> Result<(AccountLog, Arc<CatalogDeci
 }
 
 /// What to say of an account that there is none of.
-fn unknown(log: &AccountLog, id: &str) -> Failure {
+pub(super) fn unknown(log: &AccountLog, id: &str) -> Failure {
     let accounts = log.accounts();
     let hint = match accounts.nearest_account(id) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -82,7 +82,7 @@ fn today() -> String {
 }
 
 /// This machine's name, for the audit trail; empty where it has none to tell.
-fn host() -> String {
+pub(super) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
     name.map(|name| name.trim().to_owned()).unwrap_or_default()
 }

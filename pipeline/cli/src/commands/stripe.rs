@@ -1,10 +1,11 @@
 //! `stripe`: setting it up, what it was told of usage, and what it made of it.
 
 use super::Session;
-use crate::args::stripe::StripeCommand;
+use crate::args::stripe::{CustomerCommand, StripeCommand};
 use crate::failure::Failure;
 use meterline_billing::stripe::Stripe;
 
+mod customer;
 mod reconcile;
 mod setup;
 mod statement;
@@ -13,6 +14,7 @@ mod status;
 /// Runs the command.
 pub(crate) fn run(command: &StripeCommand, session: &Session<'_>) -> Result<(), Failure> {
     match command {
+        StripeCommand::Customer(CustomerCommand::Sync(args)) => customer::run(args, session),
         StripeCommand::Setup(args) => setup::run(args, session),
         StripeCommand::Status(args) => status::run(args, session),
         StripeCommand::Reconcile(args) => reconcile::run(args, session),
