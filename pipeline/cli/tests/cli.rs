@@ -63,6 +63,10 @@ fn wrong_usage_exits_with_2() {
             "dead-letters list --reason lost",
             "no such reason; there are bad_pointer",
         ),
+        ("stripe setup", "set stripe.api_key_file"),
+        ("stripe setup --output parquet", "use table, json or csv"),
+        ("stripe customer sync", "set stripe.api_key_file"),
+        ("stripe customer sync --output csv", "use table or json"),
         ("stripe reconcile", "--period <YYYY-MM>"),
         (
             "stripe reconcile --period 2026-13",
