@@ -15,8 +15,11 @@ use std::sync::Arc;
 
 /// How far back invoices are listed at first: a period, its late events, and its draft.
 const FIRST_BACK_MILLIS: i64 = 75 * 24 * 3_600_000;
-/// How far back they are listed then: a draft's life.
-const THEN_BACK: Millis = Millis(4 * 24 * 3_600_000);
+/// How far back they are listed then: those that are new, and all drafts.
+const THEN_BACK: Millis = Millis(3_600_000);
+/// How often they are listed a draft's life back, because a final one may be made void.
+const FAR_EVERY: Millis = Millis(6 * 3_600_000);
+const FAR_BACK: Millis = Millis(4 * 24 * 3_600_000);
 /// How long a change of an invoice is waited for before it is asked for again.
 pub(super) const CHANGE_AGAIN: Millis = Millis(60_000);
 
@@ -35,6 +38,8 @@ pub(super) struct Invoices {
     is_listing: bool,
     /// When what was listed last was asked for.
     listed_at: Option<LogTime>,
+    /// The same of what was listed far back.
+    listed_far_at: LogTime,
     /// From when on invoices are being listed, and since when.
     listing: Option<(LogTime, LogTime)>,
     /// When all drafts are looked at again.
@@ -178,7 +183,8 @@ impl Engine {
             let drafts = invoices.all.values();
             let drafts = drafts.filter(|invoice| invoice.seen.status == Status::Draft);
             let oldest = drafts.map(|invoice| invoice.seen.created).min();
-            let recent = listed_at.before(THEN_BACK);
+            let is_far = now.wall >= invoices.listed_far_at.after(FAR_EVERY);
+            let recent = listed_at.before(if is_far { FAR_BACK } else { THEN_BACK });
             oldest.map_or(recent, |oldest| oldest.min(recent))
         } else {
             LogTime(now.wall.0.saturating_sub(FIRST_BACK_MILLIS))
@@ -197,6 +203,9 @@ impl Engine {
         };
         if let Some((created_from, asked_at)) = self.invoices.listing.take() {
             self.invoices.listed_at = Some(asked_at);
+            if created_from <= asked_at.before(FAR_BACK) {
+                self.invoices.listed_far_at = asked_at;
+            }
             let ids: BTreeSet<_> = listed.iter().map(|seen| &seen.id).collect();
             self.invoices.all.retain(|id, known| {
                 let is_gone = known.seen.created >= created_from && !ids.contains(id);

@@ -2,6 +2,7 @@
 //! what is left is what the engine decides. Everything that goes wrong is in `tests/simulation`.
 
 mod alarms;
+mod lists;
 mod parked;
 mod two;
 
@@ -41,6 +42,8 @@ struct Play {
     invoices: Vec<InvoiceSeen>,
     carries: Vec<Quantity>,
     notices: Vec<Notice>,
+    /// How far back invoices were listed, in whole hours, in the order of the lists.
+    listed: Vec<i64>,
 }
 
 fn quantity(text: &str) -> Quantity {
@@ -74,6 +77,7 @@ impl Play {
             invoices: Vec::new(),
             carries: Vec::new(),
             notices: Vec::new(),
+            listed: Vec::new(),
         };
         play.engine.map_meters([("calls", "calls")].into_iter());
         let now = play.now();
@@ -184,7 +188,9 @@ impl Play {
                 };
                 self.engine.seen(seen, now);
             }
-            Action::List(_) => {
+            Action::List(listing) => {
+                let back = now.wall.0 - listing.created_from.0;
+                self.listed.push(back / HOUR);
                 let listed = Listed {
                     listed: Some(self.invoices.clone()),
                     weather: Weather::Fine,
