@@ -105,6 +105,19 @@ impl Scope {
         }
     }
 
+    /// Behind which tenant's meter a run goes on.
+    fn begin(&self, run: &ReconciliationRow) -> PairKey {
+        let after = PairKey {
+            tenant: run.after_tenant.clone(),
+            meter: run.after_meter.clone(),
+        };
+        let first = PairKey {
+            tenant: self.tenant.clone().unwrap_or_default(),
+            meter: String::new(),
+        };
+        after.max(first)
+    }
+
     /// Its differences.
     fn filter(&self) -> DifferenceFilter<'_> {
         DifferenceFilter {
@@ -202,10 +215,7 @@ impl Reconciler {
         let ledger = self.clickhouse.pushes_topic().await?;
         loop {
             let comparison = self.comparison(scope, ledger);
-            let after = PairKey {
-                tenant: run.after_tenant.clone(),
-                meter: run.after_meter.clone(),
-            };
+            let after = scope.begin(&run);
             let (tenant, most) = (scope.tenant.as_deref(), self.settings.slice_pairs);
             let pairs = self.clickhouse.pairs(&comparison, tenant, &after, most);
             let pairs = pairs.await?;

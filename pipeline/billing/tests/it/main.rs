@@ -11,6 +11,7 @@ mod hourly;
 mod ledger;
 mod pushing;
 mod reconcile;
+mod scopes;
 mod site;
 mod statement;
 mod tables;
