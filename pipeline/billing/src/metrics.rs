@@ -207,11 +207,8 @@ impl Metrics {
         let help = "Open differences between buckets, ledger and Stripe, by kind";
         registry.register("differences", help, self.differences.clone());
         let help = "When a reconciliation of the stage ended last, in seconds since 1970";
-        registry.register(
-            "reconciled_timestamp_seconds",
-            help,
-            self.reconciled.clone(),
-        );
+        let at = self.reconciled.clone();
+        registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, at);
         self.register_alarms(&mut registry);
         registry
     }
