@@ -295,7 +295,8 @@ fn buckets_sql(keys: &str) -> String {
     )
 }
 
-/// The newest step in force of every window.
+/// The newest step in force of every window. Receipts are passed over: they prove no more than their
+/// intents, and are a third of all steps.
 fn ledger_sql(keys: &str) -> String {
     format!(
         "SELECT tenant, meter, window_start, {ZERO} AS value, {ZERO} AS placed, {ZERO} AS away, \
@@ -303,8 +304,8 @@ fn ledger_sql(keys: &str) -> String {
          CAST(argMax(p.event_name, p.offset), 'String') AS event_name, \
          argMax(p.quantity, p.offset) AS quantity, argMax(p.detail, p.offset) AS detail, \
          toUInt8(0) AS is_open, max(p.append_time) AS changed_at \
-         FROM stripe_pushes AS p WHERE p.topic_id = {{pushes:UUID}} AND {OF_SPAN} AND {keys} \
-         GROUP BY tenant, meter, window_start"
+         FROM stripe_pushes AS p WHERE p.topic_id = {{pushes:UUID}} AND p.step != 'received' \
+         AND {OF_SPAN} AND {keys} GROUP BY tenant, meter, window_start"
     )
 }
 
