@@ -49,6 +49,10 @@ sbom: ## List what the command is made of (CycloneDX 1.6): target/sbom/meterline
 bench: build ## Speed of the whole path beside a raw consumer, in one run
 	tests/bench/run
 
+.PHONY: bench-reconcile
+bench-reconcile: ## A month's reconciliation with Stripe: own time, memory, and the time when paced
+	$(CARGO) run --locked --release -p meterline-billing --example reconcile -- $(METERS) $(HOURS)
+
 .PHONY: simulation
 simulation: ## A billing cut of 2,000 tenants with everything that goes wrong, in virtual time
 	$(CARGO) test --locked --release -p meterline-billing --test simulation -- --ignored --nocapture
