@@ -267,3 +267,107 @@ pub(super) fn judged(
     }));
     judged
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meterline_schemas::rows::Amount;
+
+    const FIRST: Hour = Hour(490_896);
+
+    fn quantity(text: &str) -> Quantity {
+        Quantity::parse(text).expect("a quantity")
+    }
+
+    /// So many windows that were never pushed, of which one is told of.
+    fn never_pushed(differing: u64) -> PairRow {
+        PairRow {
+            tenant: "acme".to_owned(),
+            meter: "calls".to_owned(),
+            customer: String::new(),
+            event_name: String::new(),
+            windows: differing,
+            in_work: 0,
+            differing,
+            differing_sum: quantity("12"),
+            differences: vec![WindowDifference {
+                window_start: FIRST.start(),
+                kind: DifferenceKind::NotPushed,
+                wanted: quantity("1234567890.123456789"),
+                pushed: None,
+                detail: String::new(),
+            }],
+            pushed: (Vec::new(), Vec::<Amount>::new()),
+        }
+    }
+
+    fn reading() -> Reading {
+        Reading {
+            pair: PairKey::default(),
+            customer: "cus_1".to_owned(),
+            event_name: "calls".to_owned(),
+            sums: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_bound_is_counted_with_the_last_that_is_shown() {
+        let period = FIRST..Hour(FIRST.0 + 744);
+        let now = LogTime(FIRST.start().0 / 1_000);
+        let linked = of_ledger(&never_pushed(7), Some("cus_1"), &period, now);
+        assert_eq!((linked.len(), linked[0].windows), (1, 7));
+        let reason = "the value has more than 15 significant digits; and 6 more windows";
+        assert!(linked[0].reason.starts_with(reason), "{}", linked[0].reason);
+        let unlinked = of_ledger(&never_pushed(7), None, &period, now);
+        assert_eq!((unlinked.len(), unlinked[0].windows), (1, 7));
+        assert_eq!(unlinked[0].bucket, Some(quantity("12")));
+        assert_eq!(unlinked[0].window_end, period.end.start());
+    }
+
+    #[test]
+    fn what_stripe_shows_is_held_against_the_window_of_its_customer() {
+        let window = |pushed: &str, is_in_work, is_told| WindowRow {
+            window_start: FIRST.start(),
+            customer: "cus_1".to_owned(),
+            wanted: quantity(pushed),
+            pushed: Some(quantity(pushed)),
+            is_in_work,
+            is_told,
+        };
+        let check = |window: Option<WindowRow>, shown: Option<&str>, expected| {
+            let windows: Vec<_> = window.into_iter().collect();
+            let differing = [(FIRST, shown.map(quantity))];
+            let found = of_stripe(&reading(), &windows, &differing);
+            let kinds: Vec<_> = found.iter().map(|row| row.kind).collect();
+            assert_eq!(kinds, Vec::from_iter(expected), "{windows:?} {shown:?}");
+        };
+        let differs = Some(DifferenceKind::StripeDiffers);
+        check(Some(window("5", false, false)), Some("6"), differs);
+        check(Some(window("5", false, false)), None, differs);
+        check(Some(window("5", false, false)), Some("5"), None);
+        check(Some(window("5", true, false)), Some("6"), None);
+        check(Some(window("5", false, true)), Some("6"), None);
+        check(None, Some("6"), Some(DifferenceKind::Foreign));
+        let of_another = WindowRow {
+            customer: "cus_2".to_owned(),
+            ..window("6", false, false)
+        };
+        check(Some(of_another), Some("6"), Some(DifferenceKind::Foreign));
+    }
+
+    #[test]
+    fn what_is_found_again_keeps_its_beginning_and_what_is_not_is_closed() {
+        let one = reading().difference(DifferenceKind::Foreign, FIRST);
+        let known = judged(vec![one.clone()], Vec::new(), 1, LogTime(5));
+        assert_eq!((known[0].first_seen, known[0].is_open), (LogTime(5), true));
+        let again = judged(vec![one], known.clone(), 2, LogTime(7));
+        let times = (again[0].first_seen, again[0].last_seen, again[0].run);
+        assert_eq!((again.len(), times), (1, (LogTime(5), LogTime(7), 2)));
+        let closed = judged(Vec::new(), again, 3, LogTime(9));
+        let times = (closed[0].last_seen, closed[0].judged_at);
+        assert_eq!(
+            (closed[0].is_open, times),
+            (false, (LogTime(7), LogTime(9)))
+        );
+    }
+}
