@@ -106,14 +106,13 @@ impl Engine {
     }
 
     fn is_line_proved(&mut self, invoice: &Arc<str>, number: usize, now: Now) -> bool {
+        if !self.is_line_sealed(invoice, number) {
+            return false; // Even its first use may still come.
+        }
         let Some(billed) = self.billed_by(invoice, number) else {
             return true; // No use of ours, nothing to bill.
         };
         let check = billed.check;
-        let tenant = Arc::clone(&self.pairs.get(billed.id).tenant);
-        if !self.is_sealed(&tenant, billed.line.hours.end.start()) {
-            return false;
-        }
         let changes = self.pairs.get(billed.id).changes;
         if let Some((_, found)) = check.looked.filter(|(at, _)| *at == changes) {
             return found;
@@ -161,6 +160,18 @@ impl Engine {
             check.is_reading = true;
         }
         true
+    }
+
+    /// Whether no use of a line's hours is expected any more; true of what is not ours to bill.
+    fn is_line_sealed(&self, invoice: &str, number: usize) -> bool {
+        let Some(invoice) = self.invoices.get(invoice) else {
+            return true;
+        };
+        let tenant = self.owners.get(&invoice.seen.customer);
+        let line = invoice.seen.lines.get(number);
+        tenant
+            .zip(line)
+            .is_none_or(|(tenant, line)| self.is_sealed(tenant, line.hours.end.start()))
     }
 
     /// What a line bills; `None` where no tenant of ours has used its meter.

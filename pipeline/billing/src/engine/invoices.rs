@@ -36,6 +36,8 @@ pub(super) struct Invoices {
     by_meter: HashMap<OfMeter, BTreeSet<Place>>,
     list_at: LogTime,
     is_listing: bool,
+    /// Somebody became a customer of ours since the list that is awaited was asked for.
+    is_outdated: bool,
     /// When what was listed last was asked for.
     listed_at: Option<LogTime>,
     /// The same of what was listed far back.
@@ -82,6 +84,7 @@ impl Invoices {
     /// Has all invoices listed again.
     pub(super) fn list_all(&mut self) {
         self.listed_at = None;
+        self.is_outdated = true;
     }
 
     /// All that are known.
@@ -94,8 +97,9 @@ impl Invoices {
         let key = (Arc::from(customer), Arc::from(event_name));
         let mut places = self.by_meter.get(&key).into_iter().flatten();
         places.any(|(invoice, line)| {
-            let lines = self.all.get(invoice).map(|known| &known.seen.lines);
-            let line = lines.and_then(|lines| lines.get(*line));
+            let known = self.all.get(invoice).map(|known| &known.seen);
+            let known = known.filter(|seen| seen.status != Status::Void);
+            let line = known.and_then(|seen| seen.lines.get(*line));
             line.is_some_and(|line| line.hours.contains(&hour))
         })
     }
@@ -179,6 +183,7 @@ impl Engine {
             return;
         }
         invoices.is_listing = true;
+        invoices.is_outdated = false;
         let created_from = if let Some(listed_at) = invoices.listed_at {
             let drafts = invoices.all.values();
             let drafts = drafts.filter(|invoice| invoice.seen.status == Status::Draft);
@@ -202,7 +207,9 @@ impl Engine {
             return;
         };
         if let Some((created_from, asked_at)) = self.invoices.listing.take() {
-            self.invoices.listed_at = Some(asked_at);
+            if !self.invoices.is_outdated {
+                self.invoices.listed_at = Some(asked_at);
+            }
             if created_from <= asked_at.before(FAR_BACK) {
                 self.invoices.listed_far_at = asked_at;
             }

@@ -235,8 +235,8 @@ impl Pairs {
         sealed
     }
 
-    /// The oldest hour that is to be pushed or proved: one that Stripe would not take for its age
-    /// is carried.
+    /// The oldest hour that is to be pushed or proved. One that Stripe would not take for its age is
+    /// carried, and one without a customer waits for people, who are told of it by its own count.
     pub(super) fn oldest_open(&self) -> Option<Hour> {
         let oldest = self.all.iter().filter_map(|pair| {
             let mut open = pair.todo.keys();
@@ -244,8 +244,7 @@ impl Pairs {
             let parked = pair.impossible.iter();
             let parked = parked.filter(|(_, reason)| **reason != TOO_OLD);
             let parked = parked.map(|(hour, _)| hour).next();
-            let first = open.into_iter().chain(pair.unlinked.first()).chain(parked);
-            first.min().copied()
+            open.into_iter().chain(parked).min().copied()
         });
         oldest.min()
     }

@@ -2,6 +2,7 @@
 //! what is left is what the engine decides. Everything that goes wrong is in `tests/simulation`.
 
 mod alarms;
+mod late;
 mod lists;
 mod parked;
 mod two;
@@ -42,6 +43,8 @@ struct Play {
     invoices: Vec<InvoiceSeen>,
     carries: Vec<Quantity>,
     notices: Vec<Notice>,
+    /// How long after their end hours are sealed, in milliseconds.
+    lateness: i64,
     /// How far back invoices were listed, in whole hours, in the order of the lists.
     listed: Vec<i64>,
 }
@@ -77,6 +80,7 @@ impl Play {
             invoices: Vec::new(),
             carries: Vec::new(),
             notices: Vec::new(),
+            lateness: 0,
             listed: Vec::new(),
         };
         play.engine.map_meters([("calls", "calls")].into_iter());
@@ -143,11 +147,15 @@ impl Play {
             .expect("it was made")
     }
 
-    /// Lets time pass until so many hours after the beginning; hours are sealed as they end.
+    /// Lets time pass until so many hours after the beginning.
     fn until(&mut self, hours: i64) {
-        let end = BEGIN + hours * HOUR;
+        self.until_at(BEGIN + hours * HOUR);
+    }
+
+    /// The same until a moment, in milliseconds.
+    fn until_at(&mut self, end: i64) {
         while self.at < end {
-            let sealed = EventTime(self.at * 1_000).hour().start();
+            let sealed = EventTime((self.at - self.lateness) * 1_000).hour().start();
             let now = self.now();
             self.engine.progress(USAGE, sealed, now);
             loop {
