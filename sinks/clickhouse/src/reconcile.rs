@@ -174,7 +174,7 @@ impl ClickHouse {
         let sql = format!(
             "SELECT window_start, customer, wanted, if(step = 0, NULL, quantity) AS pushed, \
              CAST(is_open OR changed_at > {SETTLED}, 'Bool') AS is_in_work, \
-             CAST(verdict IN (1, 3), 'Bool') AS is_told FROM ({}) ORDER BY window_start",
+             CAST(is_away OR verdict IN (1, 3), 'Bool') AS is_told FROM ({}) ORDER BY window_start",
             judged_sql(only)
         );
         let query = comparison
@@ -242,10 +242,11 @@ fn pairs_sql(comparison: &Comparison) -> String {
 }
 
 /// Windows with a verdict: 0 (nothing is to be said), the code of a kind of difference, or
-/// [`IN_WORK`].
+/// [`IN_WORK`]. Of one that was carried alone and pushed, too, its invoice's line decides.
 fn judged_sql(keys: &str) -> String {
     format!(
         "SELECT *, multiIf(\
+         step != 0 AND is_away, 0, \
          has({{proved:Array(Int8)}}, step) AND quantity = wanted, 0, \
          step = 0 AND (wanted = 0 OR window_start < toDateTime({{ours:UInt32}}, 'UTC')), 0, \
          is_open OR changed_at > {SETTLED}, {IN_WORK}, \
@@ -266,7 +267,7 @@ fn merged_sql(keys: &str) -> String {
     format!(
         "SELECT tenant, meter, window_start, max(u.step) AS step, max(u.customer) AS customer, \
          max(u.event_name) AS event_name, sum(u.quantity) AS quantity, max(u.detail) AS detail, \
-         sum(u.value) + sum(u.placed) - if(max(u.step) = 0, sum(u.away), {ZERO}) AS wanted, \
+         sum(u.value) + sum(u.placed) - sum(u.away) AS wanted, sum(u.away) != 0 AS is_away, \
          max(u.is_open) AS is_open, max(u.changed_at) AS changed_at \
          FROM ({}) AS u GROUP BY tenant, meter, window_start",
         sides.join(" UNION ALL ")

@@ -275,6 +275,11 @@ async fn a_line_comes_to_the_windows_that_were_pushed_for_its_customer() {
     };
     let sums = sink.line_sums(&later, &lines[..1]).await.unwrap();
     assert_eq!(sums[0].in_work, 2);
+    // A window that was carried alone while its first intent was on its way: not billed twice.
+    let away = format!("window/{}", NEW_YEAR.0 + 2);
+    carried(&sink, [HOSTILE, "calls", &away], 40, "7").await;
+    let sums = sink.line_sums(&comparison(), &lines).await.unwrap();
+    assert_eq!(sums, [sum("5", "-2"), sum("0", "-2"), sum("13", "0")]);
     let mut owners = sink.ledger_customers(&comparison()).unwrap();
     let owner = owners.next().await.unwrap().unwrap();
     assert_eq!((&*owner[0].customer, &*owner[0].tenant), ("cus_1", HOSTILE));
