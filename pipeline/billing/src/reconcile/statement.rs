@@ -75,6 +75,8 @@ fn window(windows: &mut Windows, hour: Hour) -> &mut StatementWindow {
 pub struct StatementLine {
     /// The invoice's id.
     pub invoice: String,
+    /// The customer whom it bills.
+    pub customer: String,
     /// Whether it can no longer change.
     pub is_final: bool,
     /// The hours that it bills.
@@ -305,6 +307,7 @@ impl StatementReader {
             });
             lines.extend(ours.map(|line| StatementLine {
                 invoice: seen.id.to_string(),
+                customer: customer.to_owned(),
                 is_final: seen.status == Status::Final,
                 hours: line.hours.clone(),
                 billed: line.quantity,
@@ -318,11 +321,13 @@ impl StatementReader {
 type Windows = BTreeMap<Hour, StatementWindow>;
 
 impl MeterStatement {
-    /// The invoice whose line bills an hour, if there is one.
+    /// The invoice whose line bills a window, if there is one: of the customer it was pushed for.
     #[must_use]
-    pub fn invoice_of(&self, hour: Hour) -> Option<&str> {
+    pub fn invoice_of(&self, window: &StatementWindow) -> Option<&str> {
+        let customer = &window.push.as_ref()?.customer;
         let mut lines = self.lines.iter();
-        let line = lines.find(|line| line.hours.contains(&hour))?;
+        let line =
+            lines.find(|line| line.customer == *customer && line.hours.contains(&window.hour))?;
         Some(&line.invoice)
     }
 

@@ -380,8 +380,14 @@ fn a_final_line_bills_its_windows_or_is_a_difference_until_it_is_carried() {
     let mut reader = StatementReader::new(reconciler, "late", period());
     let statement = site.runtime.block_on(reader.next()).expect("all answers");
     let statement = statement.expect("a meter");
-    assert_eq!(statement.invoice_of(early(3)), Some(&*line.subject));
-    assert_eq!(statement.invoice_of(early(26)), None);
+    let invoice_of = |hour| {
+        let mut windows = statement.windows.iter();
+        let window = windows.find(|window| window.hour == hour);
+        statement.invoice_of(window.expect("it was pushed"))
+    };
+    assert_eq!(invoice_of(early(3)), Some(&*line.subject));
+    assert_eq!(invoice_of(early(26)), None);
+    assert_eq!(statement.lines[0].customer, late);
     let of_line = &statement.lines[0];
     let carried = statement.carried_of(&of_line.source);
     assert_eq!((of_line.is_final, of_line.billed), (true, quantity("5")));

@@ -16,6 +16,7 @@ use meterline_billing::reconcile::{
     MeterStatement, ReconcileSettings, Reconciler, StatementLine, StatementReader, StatementWindow,
 };
 use meterline_billing::stripe::Pace;
+use meterline_core::position::{LogPartition, Stamp};
 use meterline_core::quantity::Quantity;
 use meterline_core::time::Hour;
 use meterline_schemas::rows::CarryRow;
@@ -126,13 +127,6 @@ fn as_json(meter: &MeterStatement) -> Value {
 }
 
 fn window_json(meter: &MeterStatement, window: &StatementWindow) -> Value {
-    let changes = window.changes.iter().map(|(log_partition, stamp)| {
-        json!({
-            "log_partition": log_partition.to_string(),
-            "epoch": stamp.epoch,
-            "offset": stamp.offset,
-        })
-    });
     let ledger = window.push.as_ref().map(|push| {
         json!({
             "customer": push.customer,
@@ -149,18 +143,31 @@ fn window_json(meter: &MeterStatement, window: &StatementWindow) -> Value {
         "window": start(window.hour),
         "events": window.events,
         "value": text(window.value),
-        "changes": changes.collect::<Vec<_>>(),
+        "changes": changes_json(&window.changes),
         "carried": window.carried.to_string(),
         "ledger": ledger,
         "stripe": text(window.stripe),
-        "invoice": meter.invoice_of(window.hour),
+        "invoice": meter.invoice_of(window),
     })
+}
+
+/// The records of the last change in each partition of usage: a version.
+fn changes_json(changes: &[(LogPartition, Stamp)]) -> Value {
+    let changes = changes.iter().map(|(log_partition, stamp)| {
+        json!({
+            "log_partition": log_partition.to_string(),
+            "epoch": stamp.epoch,
+            "offset": stamp.offset,
+        })
+    });
+    changes.collect()
 }
 
 fn line_json(meter: &MeterStatement, line: &StatementLine) -> Value {
     let carried = meter.carried_of(&line.source);
     json!({
         "invoice": line.invoice,
+        "customer": line.customer,
         "is_final": line.is_final,
         "from": start(line.hours.start),
         "to": start(line.hours.end),
@@ -169,23 +176,26 @@ fn line_json(meter: &MeterStatement, line: &StatementLine) -> Value {
     })
 }
 
-fn carry_json(carry: &CarryRow) -> Value {
+fn carry_json(row: &CarryRow) -> Value {
+    let carry = row.carry();
     let windows = carry.windows.iter().map(|window| {
         json!({
-            "window": short_time(window.window_start),
+            "window": short_time(window.window),
             "before": window.before.to_string(),
             "after": window.after.to_string(),
+            "changes": changes_json(window.stamps.changes()),
         })
     });
     json!({
-        "source": carry.source,
-        "window": short_time(carry.window_start),
+        "source": row.source,
+        "window": short_time(carry.window),
         "quantity": carry.quantity.to_string(),
         "wanted": carry.wanted.to_string(),
         "billed": carry.billed.to_string(),
+        "changes": changes_json(carry.stamps.changes()),
         "windows": windows.collect::<Vec<_>>(),
-        "log_partition": carry.place().log_partition.to_string(),
-        "offset": carry.offset,
+        "log_partition": row.place().log_partition.to_string(),
+        "offset": row.offset,
     })
 }
 
@@ -228,6 +238,7 @@ fn as_rows(meter: &MeterStatement) -> Table {
             "from": start(line.hours.start),
             "to": start(line.hours.end),
             "invoice": line.invoice,
+            "customer": line.customer,
             "billed": line.billed.to_string(),
             "carried": text(meter.carried_of(&line.source)),
         });
@@ -262,7 +273,7 @@ fn window_cells(meter: &MeterStatement, window: &StatementWindow) -> Value {
     put("changes", json!(changes.collect::<Vec<_>>().join("; ")));
     put("carried", json!(window.carried.to_string()));
     put("stripe", text(window.stripe));
-    put("invoice", json!(meter.invoice_of(window.hour)));
+    put("invoice", json!(meter.invoice_of(window)));
     if let Some(push) = &window.push {
         put("customer", json!(push.customer));
         put("pushed", json!(push.quantity.to_string()));
