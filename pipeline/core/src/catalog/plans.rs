@@ -4,7 +4,7 @@
 //! calls): whoever writes a catalog may write them in another one, an exact ratio over the base
 //! unit, and the reader multiplies, so that nothing rounds on the way. Plans change no bucket:
 //! they are judged by the newest catalog in the control log, and are never placed. Prices are
-//! carried and checked for form; nothing computes with them yet.
+//! carried and checked for form; Stripe computes with them, as it was set up from here.
 
 use crate::quantity::Quantity;
 use serde::{Deserialize, Serialize};
