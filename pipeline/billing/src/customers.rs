@@ -17,7 +17,7 @@ pub const TENANT: &str = "meterline_tenant";
 
 /// Most customers of one tenant that are kept: enough to say that they are too many.
 const NAMED_MAX: usize = 5;
-/// How often a customer is looked for again because Stripe answered 500.
+/// How often a customer is looked for again, because Stripe answered 500 or it was deleted.
 const ROUNDS: u32 = 4;
 /// Seconds of the windows that are pushed.
 const HOUR: i64 = 3_600;
@@ -105,15 +105,29 @@ pub async fn make(stripe: &Stripe, of: &Unlinked) -> Result<String, Failure> {
     loop {
         let request = keyed("customer", customers::create(&fields), &[round]);
         match stripe.write("customers", &request).await {
-            Ok(made) => return Ok(made.id),
-            Err(Failure::ServerError { .. }) if round < ROUNDS => round += 1,
+            // The answer may be one of yesterday's, to a customer that was deleted since.
+            Ok(made) => match stripe.found("customers", &customers::get(&made.id)).await? {
+                Some(customer) if !customer.deleted => return Ok(customer.id),
+                _ if round < ROUNDS => round += 1,
+                _ => return Err(unclear(of, "each that is made is deleted at once")),
+            },
+            Err(Failure::ServerError { status: 500, .. }) if round < ROUNDS => round += 1,
             Err(failure) => return Err(failure),
         }
         // Stripe repeats a 500 under its key, whether or not it made a customer.
         let named = Named::read(stripe, std::iter::once(&*of.tenant)).await?;
-        if let Link::Found(id) = named.link(&of.tenant) {
-            return Ok(id);
+        match named.link(&of.tenant) {
+            Link::Found(id) => return Ok(id),
+            Link::Make => {}
+            Link::Ambiguous(_) => return Err(unclear(of, "several name it now")),
         }
+    }
+}
+
+fn unclear(of: &Unlinked, detail: &str) -> Failure {
+    Failure::Misunderstood {
+        what: format!("the customers of {}", of.tenant),
+        detail: detail.to_owned(),
     }
 }
 

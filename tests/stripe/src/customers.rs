@@ -25,6 +25,7 @@ pub(crate) struct Customer {
     created: i64,
     payment_methods: Vec<String>,
     default_payment_method: Option<String>,
+    is_deleted: bool,
 }
 
 impl Customer {
@@ -38,6 +39,11 @@ impl Customer {
     }
 
     fn json(&self) -> Value {
+        // "Returns a Customer object with a `deleted` parameter" alone
+        // (<https://docs.stripe.com/api/customers/retrieve>).
+        if self.is_deleted {
+            return json!({"id": self.id, "object": "customer", "deleted": true});
+        }
         json!({
             "id": self.id,
             "object": "customer",
@@ -101,7 +107,17 @@ pub(crate) fn call(account: &mut Account, call: &Call<'_>) -> Result<Value, Refu
     match (call.method, call.rest) {
         ("POST", []) => create(account, &call.form),
         ("GET", []) => list(account, &call.form),
-        ("GET", [id]) => Ok(found(account, id)?.json()),
+        ("GET", [id]) => {
+            let customer = account.customers.get(*id);
+            Ok(customer
+                .ok_or_else(|| Refusal::no_such("customer", id))?
+                .json())
+        }
+        ("DELETE", [id]) => {
+            let customer = found(account, id)?;
+            customer.is_deleted = true;
+            Ok(customer.json())
+        }
         ("POST", [id]) => {
             let customer = found(account, id)?;
             customer.change(&call.form)?;
@@ -128,6 +144,7 @@ fn found<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut Customer, Ref
     account
         .customers
         .get_mut(id)
+        .filter(|customer| !customer.is_deleted)
         .ok_or_else(|| Refusal::no_such("customer", id))
 }
 
@@ -150,6 +167,7 @@ fn list(account: &Account, form: &Form) -> Result<Value, Refusal> {
     form.only(&[&PAGE[..], &["email"]].concat())?;
     let email = form.get("email");
     let customers = account.customers.values().rev();
+    let customers = customers.filter(|customer| !customer.is_deleted);
     let customers =
         customers.filter(|customer| email.is_none() || customer.email.as_deref() == email);
     let customers = customers.map(|customer| (customer.id.clone(), customer.json()));

@@ -15,7 +15,7 @@ use crate::stripe::{Stripe, keyed};
 use meterline_stripe::requests::meters::{self, NewMeter};
 use meterline_stripe::requests::prices::{self, NewPrice, NewTier, Pricing};
 use meterline_stripe::requests::products::{self, NewProduct};
-use meterline_stripe::{Failure, Write};
+use meterline_stripe::{Failure, Next, Write};
 
 /// How often everything is read again because Stripe answered 500.
 const ROUNDS: u32 = 4;
@@ -53,15 +53,18 @@ pub enum SetupError {
 pub async fn apply(stripe: &Stripe, wanted: &Wanted) -> Result<Vec<Change>, SetupError> {
     let mut found = read(stripe, wanted).await?;
     let mut done = Vec::new();
+    let mut refused: Vec<(super::Kind, String, String)> = Vec::new();
     let mut round = 0;
     loop {
         let mut changes = plan(wanted, &found);
         let next = changes.iter().find_map(|change| {
             let step = change.step.clone()?;
-            Some((change.kind, change.name.clone(), step))
+            let mut refused = refused.iter();
+            let is_refused = refused.any(|(kind, name, _)| is_of(change, *kind, name));
+            (!is_refused).then(|| (change.kind, change.name.clone(), step))
         });
         let Some((kind, name, step)) = next else {
-            mark(&mut changes, &done);
+            mark(&mut changes, &done, &refused);
             return Ok(changes);
         };
         if done.len() >= STEPS * changes.len() {
@@ -73,6 +76,15 @@ pub async fn apply(stripe: &Stripe, wanted: &Wanted) -> Result<Vec<Change>, Setu
             Err(Failure::ServerError { .. }) if round < ROUNDS => {
                 round += 1;
                 found = read(stripe, wanted).await?;
+            }
+            // It is about this one alone: others may go well. Or it was done by a call whose answer
+            // was lost, and cannot be done again.
+            Err(failure) if failure.next() == Next::Mend => {
+                found = read(stripe, wanted).await?;
+                let mut left = plan(wanted, &found).into_iter();
+                if left.any(|left| left.step.is_some() && is_of(&left, kind, &name)) {
+                    refused.push((kind, name, failure.to_string()));
+                }
             }
             Err(source) => {
                 let what = format!("make {} {name}", kind.name());
@@ -91,11 +103,24 @@ async fn read(stripe: &Stripe, wanted: &Wanted) -> Result<Found, SetupError> {
     })
 }
 
-fn mark(changes: &mut [Change], done: &[(super::Kind, String)]) {
+fn is_of(change: &Change, kind: super::Kind, name: &str) -> bool {
+    (change.kind, &*change.name) == (kind, name)
+}
+
+/// Says what was done and what Stripe refused, and why.
+fn mark(
+    changes: &mut [Change],
+    done: &[(super::Kind, String)],
+    refused: &[(super::Kind, String, String)],
+) {
     for change in changes {
-        let is_it = |(kind, name): &(_, String)| (*kind, name) == (change.kind, &change.name);
-        if done.iter().any(is_it) {
+        if done.iter().any(|(kind, name)| is_of(change, *kind, name)) {
             change.action = Action::Done;
+        }
+        let mut refused = refused.iter();
+        if let Some((.., why)) = refused.find(|(kind, name, _)| is_of(change, *kind, name)) {
+            change.action = Action::Refuse;
+            change.why.clone_from(why);
         }
     }
 }

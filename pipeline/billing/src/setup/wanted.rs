@@ -200,7 +200,10 @@ fn metered(
         plan: plan.name.clone(),
         meter: Some(meter.to_owned()),
         product: meter_product(meter),
-        terms: Err("the catalog does not map its meter: it is billed otherwise".to_owned()),
+        terms: Err(
+            "the catalog does not map its meter under `stripe.meters`: Stripe does not bill it"
+                .to_owned(),
+        ),
         left_out: true,
         note: None,
     };

@@ -72,7 +72,8 @@ impl Stripe {
     }
 
     /// Writes, again while Stripe did not say what became of it. A 500 is not repeated: Stripe
-    /// gives the same answer to the same key.
+    /// gives the same answer to the same key. Other errors of a server may be a gateway's, before
+    /// Stripe is done.
     pub(crate) async fn write<T: DeserializeOwned>(
         &self,
         endpoint: &'static str,
@@ -82,7 +83,7 @@ impl Stripe {
         loop {
             self.pace.turn(endpoint).await;
             match self.client.write(request).await {
-                Err(failure @ Failure::ServerError { .. }) => return Err(failure),
+                Err(failure @ Failure::ServerError { status: 500, .. }) => return Err(failure),
                 Err(failure) if failure.next() == Next::Retry && attempt < READ_AGAIN => {
                     attempt += 1;
                     self.pace.pause(attempt).await;

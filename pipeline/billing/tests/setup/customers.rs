@@ -81,6 +81,19 @@ fn a_customer_is_made_once_whatever_is_lost_on_the_way() {
 }
 
 #[test]
+fn a_customer_that_was_deleted_is_not_the_answer_of_yesterday() {
+    let site = Site::new();
+    let stripe = site.stripe(KEY);
+    let made = || site.runtime.block_on(make(&stripe, &unlinked("acme")));
+    let first = made().expect("made");
+    assert_eq!(made().expect("the same again"), first);
+    site.delete(&format!("/v1/customers/{first}"));
+    let second = made().expect("made");
+    assert_ne!(second, first);
+    assert_eq!(link(&site, "acme"), Link::Found(second));
+}
+
+#[test]
 fn subscriptions_that_begin_within_an_hour_are_told() {
     let site = Site::new();
     let product = site.post("/v1/products", &[("name", "Fee")]);

@@ -121,6 +121,29 @@ fn what_was_put_away_at_stripe_is_not_made_again_behind_its_back() {
 }
 
 #[test]
+fn what_stripe_refuses_is_told_and_the_rest_is_done() {
+    let site = Site::new();
+    let product = site.post("/v1/products", &[("name", "Somebody else's")]);
+    let price = [
+        ("product", product["id"].as_str().expect("an id")),
+        ("currency", "usd"),
+        ("recurring[interval]", "month"),
+        ("unit_amount", "900"),
+        ("lookup_key", "meterline:basic"),
+    ];
+    site.post("/v1/prices", &price);
+    let done = site.apply(CATALOG).expect("the rest is set up");
+    let refused = at(&done, Kind::Price, "meterline:basic");
+    assert_eq!(refused.action, Action::Refuse);
+    assert!(refused.why.contains("lookup"), "{}", refused.why);
+    let others = done
+        .iter()
+        .filter(|change| change.name != "meterline:basic");
+    let mut left = others.filter(|change| change.action != Action::Done);
+    assert_eq!(left.next(), None);
+}
+
+#[test]
 fn the_catalogs_that_bill_by_stripe_are_set_up_but_for_what_stripe_cannot_hold() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/catalogs/");
     for (name, refused) in [

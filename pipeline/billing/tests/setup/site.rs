@@ -134,6 +134,16 @@ impl Site {
         })
     }
 
+    /// Deletes an object by hand.
+    pub(crate) fn delete(&self, path: &str) {
+        let url = format!("{}{path}", self.fake.url());
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().delete(url).bearer_auth(KEY);
+            let answer = request.send().await.expect("an answer");
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        });
+    }
+
     /// Makes a meter by hand; its id.
     pub(crate) fn meter(&self, event_name: &str, formula: &str, window: Option<&str>) -> String {
         let mut parameters = vec![

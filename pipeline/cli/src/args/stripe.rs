@@ -135,7 +135,7 @@ const SYNC_EXAMPLES: &str = "Examples:
 /// Arguments of `stripe customer sync`.
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
-    /// Do it. Needs a key that may write customers.
+    /// Do it. Needs a key that may write customers and read subscriptions.
     #[arg(long)]
     pub apply: bool,
     /// One account only.
