@@ -13,7 +13,8 @@ build: ## Build the meterline command (target/release/meterline)
 	$(CARGO) build --locked --release --bin meterline
 
 .PHONY: demo
-demo: build ## Bring a stack up, meter recorded real inputs, compare with a recount, stop
+demo: ## Bring a stack up, meter and bill recorded real inputs, compare with a recount and Stripe, stop
+	$(CARGO) build --locked --release --bin meterline --bin fake-stripe
 	deploy/demo/run
 
 .PHONY: test

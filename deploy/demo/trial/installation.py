@@ -82,6 +82,19 @@ class Installation:
         stderr = None if warnings else subprocess.DEVNULL
         return _run(self._words(arguments), cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=stderr)
 
+    def differences(self, *arguments):
+        """Runs a comparison in the foreground; returns the number that it ends with."""
+        command("meterline", *arguments)
+        done = subprocess.run([str(word) for word in self._words(arguments)], cwd=ROOT, env=self.environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        for line in done.stdout.splitlines():
+            say(line, indent=2)
+        name, _, number = done.stdout.strip().rpartition("\n")[2].partition(": ")
+        # Differences end it with status 1, and so does a comparison that could not be made.
+        if name != "differences" or (done.returncode != 0) != (int(number) > 0):
+            raise TrialError(f"`meterline {' '.join(arguments)}` ended with status {done.returncode}")
+        return int(number)
+
     def init(self):
         """Makes topics and tables, and says once what `init` warns of for every topic."""
         self.show("init", warnings=False)
