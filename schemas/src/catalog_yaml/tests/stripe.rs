@@ -126,6 +126,7 @@ fn the_products_that_bill_by_stripe_push_what_they_price() {
         let catalog = read(&path.display().to_string(), &text).expect("reads");
         let mapped: Vec<&str> = catalog.stripe.meters.keys().map(String::as_str).collect();
         let expected: &[&str] = match catalog.name.as_str() {
+            "demo" => &["http_bytes", "http_requests"],
             "stack" => &[
                 "agent_executions",
                 "api_calls",
